@@ -1,0 +1,1 @@
+"""Remove noise from images with neural networks."""

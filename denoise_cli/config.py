@@ -1,0 +1,171 @@
+"""Typed, frozen run configs. A value comes from: flag > `--set` > YAML file > default.
+
+Every command has one config class; the docstring under a field is its help. YAML files may
+sit anywhere, or be one of the shipped `configs/` by name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from denoise_cli.errors import ConfigError, DenoiseError
+from denoise_cli.models.registry import classifier_info, denoiser_info
+from denoise_cli.noise.spec import parse_noise
+
+Positive = Field(gt=0)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class MixItem(_Section):
+    """One data set of a mixture."""
+
+    dataset: str
+    """Data set name or folder."""
+    weight: float = Field(1.0, gt=0)
+    """How often batches come from it, relative to the others."""
+    crop: int = Field(96, gt=0)
+    """Side of the square training crops, in pixels."""
+    rescale: float = Field(1.0, gt=0, le=1)
+    """Shrink batches by a random factor between this and 1 before cropping; 1 never shrinks."""
+
+
+class DataConfig(_Section):
+    """Where the images come from and what is done to them."""
+
+    dataset: str = "stl10"
+    """stl10, cifar10, sample, or a folder of images."""
+    data_dir: Path | None = None
+    """Where downloaded data sets live (default: a per-user cache, or $DENOISE_DATA_DIR)."""
+    mix: tuple[MixItem, ...] = ()
+    """Train on a weighted mixture of data sets instead of `dataset` alone."""
+    crop: int | None = Field(None, gt=0)
+    """Side of the square training crops (default: whole images where all have one size, else 96)."""
+    resize: int | None = Field(None, gt=0)
+    """Scale images so that their shorter side has this many pixels, before cropping."""
+    limit: int | None = Field(None, gt=0)
+    """Use only this many training images."""
+    holdout: float = Field(0.05, ge=0, lt=1)
+    """Share of the training images kept for validation; 0 validates on the test images."""
+    validation_limit: int = Field(512, gt=0)
+    """Validate on at most this many images."""
+    classes: tuple[str, ...] | Literal["stl10", "cifar10"] | None = None
+    """Class names in the order of the logits (default: those of the data set)."""
+    flip: bool = True
+    """Mirror training images at random."""
+    rotate: bool = False
+    """Turn training images by multiples of 90 degrees at random."""
+    grey: float = Field(0.0, ge=0, le=1)
+    """Share of training images made grey."""
+
+
+class OptimConfig(_Section):
+    """How the weights are updated."""
+
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """adam or adamw."""
+    lr: float = Field(1e-3, gt=0)
+    """Learning rate (the peak of the schedule)."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Weight decay."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """constant or cosine (to 0)."""
+    warmup: int = Field(0, ge=0)
+    """Steps of linear warm-up."""
+    clip: float = Field(0.0, ge=0)
+    """Largest gradient norm; 0 does not clip."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay of the moving average of the weights that is validated and saved; 0 is off."""
+
+
+class _RunConfig(_Section):
+    """What `train` and `classify` share."""
+
+    model: str
+    """Architecture."""
+    batch_norm: bool = True
+    """Batch normalisation after each hidden convolution."""
+    data: DataConfig = DataConfig()
+    noise: str = "basic"
+    """basic, intense, blind, gaussian:S or awgn:S; `a+b` draws one per image."""
+    optim: OptimConfig = OptimConfig()
+    epochs: float | None = Field(None, gt=0)
+    """Passes over the training images (default 10, unless `steps` is given)."""
+    steps: int | None = Field(None, gt=0)
+    """Length in optimiser steps instead of epochs."""
+    batch_size: int = Field(64, gt=0)
+    """Images in one step, over all processes."""
+    init: str | None = None
+    """Start from these weights (a file or a run); layers that fit are taken."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the forward pass: auto takes bfloat16 where the hardware has it."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile."""
+    seed: int = Field(0, ge=0)
+    """Seed of weights, order, augmentation and noise."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    out: Path | None = None
+    """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED)."""
+    validate_every: float = Field(1.0, gt=0)
+    """Epochs between validations."""
+    validate_noise: str | None = None
+    """Noise of the validation images (default: `noise`; `basic` where that is a mixture)."""
+
+    @field_validator("noise", "validate_noise")
+    @classmethod
+    def _known_noise(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_noise(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_length(self) -> _RunConfig:
+        if self.epochs is not None and self.steps is not None:
+            raise ConfigError("Both `epochs` and `steps` are given.", "Keep one of them.")
+        return self
+
+
+class TrainConfig(_RunConfig):
+    """Config of `denoise train`."""
+
+    model: str = "unet"
+    """cnn, cae, unet, cnn_unet or resnet_unet."""
+    classifier: str | None = None
+    """Weights of the classifier that guides the model (default: the bundled one)."""
+    loss: Literal["mse", "l1", "charbonnier"] = "mse"
+    """Training loss."""
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, value: str) -> str:
+        return denoiser_info(value).name
+
+
+class ClassifyConfig(_RunConfig):
+    """Config of `denoise classify`."""
+
+    model: str = "cnn"
+    """cnn or resnet."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Label smoothing of the cross-entropy."""
+    mixup: float = Field(0.0, ge=0)
+    """Mixup's alpha; 0 is off."""
+    clean_share: float = Field(0.0, ge=0, lt=1)
+    """Share of training images that get weaker noise, down to none."""
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, value: str) -> str:
+        return classifier_info(value).name

@@ -1,0 +1,1 @@
+"""Data sets: each becomes one in-memory `ImageSource`."""

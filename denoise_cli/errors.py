@@ -1,0 +1,60 @@
+"""The exception tree. `cli.console` turns each into a message, a hint and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+class DenoiseError(Exception):
+    """Something a user can mend.
+
+    Attributes:
+        hint: What to do next, usually a command to type; may be empty.
+        exit_code: 1 when the work failed, 2 when the request was wrong.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(DenoiseError):
+    """The request itself is wrong: an unknown name, a bad option, a bad config key."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that is in no registry; says which names are near and which exist."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+        near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"Unknown {what} {name!r}.{guess}", f"Known: {', '.join(known)}.")
+
+
+class ConfigError(UsageError):
+    """A run config that cannot be read or does not fit."""
+
+
+class DataError(DenoiseError):
+    """Images that are missing, unreadable or not what the task needs."""
+
+
+class ImageError(DataError):
+    """One picture file that cannot be read or written."""
+
+
+class WeightsError(DenoiseError):
+    """A weight file that is missing, unsafe, or for another model."""
+
+
+class OutputExists(DenoiseError):
+    """The output is there already and may not be overwritten."""
+
+
+class TrainingError(DenoiseError):
+    """Training cannot go on: a loss that is not finite, no room on the disk."""

@@ -1,0 +1,1 @@
+"""Scoring, comparison, tables and figures."""

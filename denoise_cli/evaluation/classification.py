@@ -1,0 +1,81 @@
+"""Classify images under fixed noise, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from denoise_cli.data.source import ImageSource
+from denoise_cli.errors import DataError
+from denoise_cli.evaluation.scoring import BATCH, TEST_SEED, same_size_batches
+from denoise_cli.noise.apply import add_test_noise
+from denoise_cli.noise.spec import NoiseSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Per-image results, in the order of the image source.
+
+    Attributes:
+        labels: (N,) true classes.
+        logits: (N, K) on the CPU.
+    """
+
+    labels: Tensor
+    logits: Tensor
+
+    @property
+    def predicted(self) -> Tensor:
+        """(N,) the class with the largest logit."""
+        return self.logits.argmax(1)
+
+    @property
+    def correct(self) -> Tensor:
+        """(N,) bool."""
+        return self.predicted == self.labels
+
+
+@torch.inference_mode()
+def classify_images(
+    model: nn.Module,
+    source: ImageSource,
+    noise: Sequence[NoiseSpec],
+    *,
+    device: torch.device,
+    seed: int = TEST_SEED,
+    denoiser: nn.Module | None = None,
+) -> Classification:
+    """Classify every image of `source` under the same fixed noise as `score` draws.
+
+    Args:
+        model: Classifier on `device`; put in eval mode for the call.
+        source: Clean, labelled images.
+        noise: From `parse_noise`; empty for clean images.
+        denoiser: Cleans the noisy images first.
+
+    Raises:
+        DataError: The images have no labels.
+    """
+    if source.labels is None:
+        raise DataError(
+            f"{source.name} has no class folders, so its images have no labels.",
+            "Sort the images into one subfolder per class.",
+        )
+    was_training = model.training
+    model.eval()
+    logits = torch.empty(len(source), 0)
+    for indices in same_size_batches(source, BATCH):
+        x = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
+        x = add_test_noise(x, noise, indices, seed) if noise else x
+        x = x.to(device)
+        if denoiser is not None:
+            x = denoiser(x)
+        out = model(x).float().cpu()
+        if not logits.shape[1]:
+            logits = torch.empty(len(source), out.shape[1])
+        logits[indices] = out
+    model.train(was_training)
+    return Classification(source.labels, logits)

@@ -1,0 +1,72 @@
+"""Architectures and their registry. `build_denoiser` and `build_classifier` import torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from denoise_cli.models.registry import (
+    CLASSIFIERS,
+    DENOISERS,
+    ModelInfo,
+    classifier_info,
+    denoiser_info,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from denoise_cli.models.classifiers import Classifier
+
+__all__ = [
+    "CLASSIFIERS",
+    "DENOISERS",
+    "ModelInfo",
+    "build_classifier",
+    "build_denoiser",
+    "classifier_info",
+    "count_parameters",
+    "denoiser_info",
+]
+
+
+def build_denoiser(
+    name: str, *, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96
+) -> nn.Module:
+    """Build a denoiser with fresh weights.
+
+    Args:
+        name: A key of `DENOISERS`.
+        batch_norm: Normalise after each hidden convolution; a guided model's classifier
+            has the same setting.
+        num_classes: Classes of the guiding classifier; unused by plain denoisers.
+        image_size: Picture size, in pixels, of the guiding classifier.
+
+    Raises:
+        UnknownName: The name is in no registry.
+    """
+    info = denoiser_info(name)
+    if info.classifier is None:
+        return _load(info)(batch_norm=batch_norm)
+    guide = build_classifier(
+        info.classifier, batch_norm=batch_norm, num_classes=num_classes, image_size=image_size
+    )
+    return _load(info)(guide, batch_norm=batch_norm)
+
+
+def build_classifier(
+    name: str, *, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96
+) -> Classifier:
+    """Build a classifier with fresh weights; arguments as in `build_denoiser`."""
+    info = classifier_info(name)
+    return _load(info)(batch_norm=batch_norm, num_classes=num_classes, image_size=image_size)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters (a guided model's frozen classifier is not counted)."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def _load(info: ModelInfo) -> Any:
+    module, _, attribute = info.target.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,34 @@
+"""The layers that the architectures share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def conv_bn_relu(channels_in: int, channels_out: int, batch_norm: bool, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution, optional batch normalisation, ReLU.
+
+    The convolution has a bias only without batch normalisation, whose shift replaces it.
+    """
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=not batch_norm)
+    ]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(channels_out))
+    layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Pad `x` (B, C, H, W) at the right and bottom to a multiple of `multiple` pixels.
+
+    Reflects the picture; where it is too small to reflect, repeats its last row or column.
+    """
+    height, width = x.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    if bottom:
+        x = F.pad(x, (0, 0, 0, bottom), mode="reflect" if bottom < height else "replicate")
+    if right:
+        x = F.pad(x, (0, right, 0, 0), mode="reflect" if right < width else "replicate")
+    return x

@@ -1,0 +1,142 @@
+"""What each architecture is and needs, without importing torch.
+
+The commands list, check and plan with these facts; `denoise_cli.models.build`
+turns an entry into a `torch.nn.Module`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from denoise_cli.errors import UnknownName
+
+Kind = Literal["denoiser", "classifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Facts of one architecture that hold for every weight file of it.
+
+    Attributes:
+        name: Registry key.
+        kind: What the network puts out: a picture or class logits.
+        target: `module:class` that builds it.
+        summary: One line for tables.
+        size_multiple: Height and width are padded to a multiple of this.
+        receptive_radius: Pixels (in the input) that an output pixel can see in each
+            direction; tiles with this halo agree with the whole picture exactly.
+        halo: Smallest measured halo, in pixels, whose largest error on noisy
+            photographs is at most 0.5/255 (`benchmarks/halo.py`).
+        gflop_per_megapixel: Multiplications and additions of one forward pass, in 1e9,
+            per 1e6 input pixels. For classifiers: per picture of 96x96.
+        classifier: Registry key of the classifier that guides it, if any.
+        channels: Colour channels in and out.
+    """
+
+    name: str
+    kind: Kind
+    target: str
+    summary: str
+    size_multiple: int
+    receptive_radius: int
+    halo: int
+    gflop_per_megapixel: float
+    classifier: str | None = None
+    channels: int = 3
+
+
+_ENTRIES = (
+    ModelInfo(
+        name="cnn",
+        kind="denoiser",
+        target="denoise_cli.models.cnn:CNN",
+        summary="six 3x3 convolutions at full resolution",
+        size_multiple=1,
+        receptive_radius=6,
+        halo=6,
+        gflop_per_megapixel=372.0,
+    ),
+    ModelInfo(
+        name="cae",
+        kind="denoiser",
+        target="denoise_cli.models.cae:CAE",
+        summary="convolutional autoencoder, no skip connections",
+        size_multiple=8,
+        receptive_radius=34,
+        halo=32,
+        gflop_per_megapixel=8.5,
+    ),
+    ModelInfo(
+        name="unet",
+        kind="denoiser",
+        target="denoise_cli.models.unet:UNet",
+        summary="four-level U-Net",
+        size_multiple=16,
+        receptive_radius=108,
+        halo=64,
+        gflop_per_megapixel=93.0,
+    ),
+    ModelInfo(
+        name="cnn_unet",
+        kind="denoiser",
+        target="denoise_cli.models.guided:GuidedUNet",
+        summary="U-Net guided by the `cnn` classifier",
+        size_multiple=16,
+        receptive_radius=108,
+        halo=64,
+        gflop_per_megapixel=94.0,
+        classifier="cnn",
+    ),
+    ModelInfo(
+        name="resnet_unet",
+        kind="denoiser",
+        target="denoise_cli.models.guided:GuidedUNet",
+        summary="U-Net guided by the `resnet` classifier",
+        size_multiple=16,
+        receptive_radius=108,
+        halo=64,
+        gflop_per_megapixel=94.0,
+        classifier="resnet",
+    ),
+    ModelInfo(
+        name="cnn",
+        kind="classifier",
+        target="denoise_cli.models.classifiers:CNNClassifier",
+        summary="three blocks of two 3x3 convolutions",
+        size_multiple=8,
+        receptive_radius=0,
+        halo=0,
+        gflop_per_megapixel=0.0,
+    ),
+    ModelInfo(
+        name="resnet",
+        kind="classifier",
+        target="denoise_cli.models.classifiers:ResNetClassifier",
+        summary="small residual network, four stages of two blocks",
+        size_multiple=1,
+        receptive_radius=0,
+        halo=0,
+        gflop_per_megapixel=0.0,
+    ),
+)
+
+DENOISERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "denoiser"}
+CLASSIFIERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "classifier"}
+
+
+def denoiser_info(name: str) -> ModelInfo:
+    """Return the entry of a denoiser; raises `UnknownName` with the nearest names."""
+    return _find(DENOISERS, name, "model")
+
+
+def classifier_info(name: str) -> ModelInfo:
+    """Return the entry of a classifier; raises `UnknownName` with the nearest names."""
+    return _find(CLASSIFIERS, name, "classifier")
+
+
+def _find(entries: dict[str, ModelInfo], name: str, what: str) -> ModelInfo:
+    key = name.lower().replace("-", "_")
+    if key not in entries:
+        raise UnknownName(what, name, list(entries))
+    return entries[key]

@@ -1,0 +1,1 @@
+"""Photos: reading, tiling, denoising, writing."""

@@ -1,0 +1,140 @@
+"""Which images make up a step. Everything follows from (seed, step): nothing to save or restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from denoise_cli.data.augment import flip, rotate, to_grey
+from denoise_cli.data.source import ImageSource
+from denoise_cli.noise.apply import add_noise
+from denoise_cli.noise.spec import NoiseSpec
+from denoise_cli.seeds import derive_seed
+
+# A step's images are drawn in this many independent parts, so that 1, 2 or 4 processes
+# that share a step see the very same crops and noise.
+PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One data set of a mixture, with its crop."""
+
+    source: ImageSource
+    crop: int
+    rescale: float = 1.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A step's images on the device: float (B, 3, S, S), noisy and clean, and labels (B,) or None."""
+
+    noisy: Tensor
+    clean: Tensor
+    labels: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Draws the batch of any step.
+
+    The images of a data set are one endless row of shuffled passes; step `s` takes images
+    `s * batch_size` onward, so every image comes once per pass and batches are always full.
+
+    Attributes:
+        streams: Data sets; each step comes from one.
+        noise: Noise of the noisy copies.
+        batch_size: Images of a step over all processes.
+        seed: Run seed.
+        rank, world: This process and how many share a step.
+    """
+
+    streams: tuple[Stream, ...]
+    noise: tuple[NoiseSpec, ...]
+    batch_size: int
+    seed: int
+    flip: bool = True
+    rotate: bool = False
+    grey: float = 0.0
+    weaker: float = 0.0
+    rank: int = 0
+    world: int = 1
+
+    def __getitem__(self, step: int) -> Batch:
+        number = self._choose_stream(step)
+        stream = self.streams[number]
+        indices = _row(len(stream.source), step * self.batch_size, self.batch_size, derive_seed(self.seed, number))
+        shared = torch.Generator().manual_seed(derive_seed(self.seed, step, -1))
+        scale = 1 - (1 - stream.rescale) * float(torch.rand(1, generator=shared))
+        parts = [self._part(stream, indices, step, part, scale) for part in self._parts()]
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Batch(
+            noisy=torch.cat([part.noisy for part in parts]),
+            clean=torch.cat([part.clean for part in parts]),
+            labels=torch.cat(labels) if labels else None,
+        )
+
+    def _choose_stream(self, step: int) -> int:
+        if len(self.streams) == 1:
+            return 0
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, step, -2))
+        weights = torch.tensor([stream.weight for stream in self.streams])
+        return int(torch.multinomial(weights, 1, generator=generator))
+
+    def _parts(self) -> range:
+        count = self._part_count()
+        each = count // self.world
+        return range(self.rank * each, (self.rank + 1) * each)
+
+    def _part_count(self) -> int:
+        return PARTS if PARTS % self.world == 0 and self.batch_size % PARTS == 0 else self.world
+
+    def _part(self, stream: Stream, indices: Tensor, step: int, part: int, scale: float) -> Batch:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, step, part))
+        indices = indices.tensor_split(self._part_count())[part]
+        source = stream.source
+        wide = round(stream.crop / scale)
+        clean = source.crops(indices, wide, generator).float().div_(255)
+        if wide != stream.crop:
+            size = (stream.crop, stream.crop)
+            clean = F.interpolate(clean, size, mode="bilinear", antialias=True)
+        if self.flip:
+            clean = flip(clean, generator)
+        if self.rotate:
+            clean = rotate(clean, generator)
+        if self.grey:
+            clean = to_grey(clean, self.grey, generator)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        noisy = add_noise(clean, self.noise, generator)
+        if self.weaker:
+            noisy = _weaken(noisy, clean, self.weaker, generator)
+        labels = None if source.labels is None else source.labels[indices].to(clean.device)
+        return Batch(noisy.contiguous(memory_format=torch.channels_last), clean, labels)
+
+
+def _row(length: int, start: int, count: int, seed: int) -> Tensor:
+    """`count` image indices from position `start` of the endless row of shuffled passes."""
+    picked: list[Tensor] = []
+    while count > 0:
+        cycle, position = divmod(start, length)
+        order = _pass_order(length, derive_seed(seed, cycle))
+        picked.append(order[position : position + count])
+        start, count = start + len(picked[-1]), count - len(picked[-1])
+    return torch.cat(picked)
+
+
+@lru_cache(maxsize=8)
+def _pass_order(length: int, seed: int) -> Tensor:
+    return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+
+
+def _weaken(noisy: Tensor, clean: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Blend about `share` of the noisy pictures toward their clean ones by a random amount."""
+    chosen = torch.rand(len(noisy), generator=generator) < share
+    amount = torch.where(chosen, torch.rand(len(noisy), generator=generator), torch.ones(len(noisy)))
+    return torch.lerp(clean, noisy, amount.view(-1, 1, 1, 1).to(clean.device))

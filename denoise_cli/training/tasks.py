@@ -1,0 +1,90 @@
+"""What is learned: denoising or classifying. Each task knows its loss and its validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from denoise_cli.config import ClassifyConfig, TrainConfig
+from denoise_cli.data.source import ImageSource
+from denoise_cli.evaluation.classification import classify_images
+from denoise_cli.evaluation.scoring import score
+from denoise_cli.noise.spec import NoiseSpec
+from denoise_cli.seeds import derive_seed
+from denoise_cli.training.batches import Batch
+
+
+class Task(Protocol):
+    """One thing to learn."""
+
+    metric: str
+    """The validation score that picks the best weights; higher is better."""
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
+        """The scalar training loss of a batch."""
+
+    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
+        """Validation scores by name, `metric` among them."""
+
+
+class DenoiseTask:
+    """Bring the denoised picture near the clean one."""
+
+    metric = "psnr"
+
+    def __init__(self, config: TrainConfig, validation_noise: Sequence[NoiseSpec]) -> None:
+        self._kind = config.loss
+        self._noise = validation_noise
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
+        return pixel_loss(self._kind, model(batch.noisy).float(), batch.clean)
+
+    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
+        scores = score(model, source, self._noise, device=device)
+        return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
+
+
+class ClassifyTask:
+    """Name the class of a noisy picture."""
+
+    metric = "accuracy"
+
+    def __init__(self, config: ClassifyConfig, validation_noise: Sequence[NoiseSpec]) -> None:
+        self._smoothing = config.label_smoothing
+        self._mixup = config.mixup
+        self._seed = config.seed
+        self._noise = validation_noise
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
+        labels = batch.labels
+        assert labels is not None
+        if not self._mixup:
+            return F.cross_entropy(model(batch.noisy).float(), labels, label_smoothing=self._smoothing)
+        # Mixup (Zhang et al., 2018), one weight a batch: Beta(a, a) from two Gammas.
+        torch_seed = derive_seed(self._seed, step, -3)
+        gammas = torch._standard_gamma(
+            torch.full((2,), self._mixup), generator=torch.Generator().manual_seed(torch_seed)
+        )
+        weight = float(gammas[0] / gammas.sum())
+        other = labels.flip(0)
+        logits = model(torch.lerp(batch.noisy.flip(0), batch.noisy, weight)).float()
+        return weight * F.cross_entropy(logits, labels, label_smoothing=self._smoothing) + (
+            1 - weight
+        ) * F.cross_entropy(logits, other, label_smoothing=self._smoothing)
+
+    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
+        result = classify_images(model, source, self._noise, device=device)
+        return {"accuracy": float(result.correct.double().mean())}
+
+
+def pixel_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:
+    """mse, l1 or charbonnier (Charbonnier et al., 1994, eps 1e-3), a scalar."""
+    if kind == "mse":
+        return F.mse_loss(output, target)
+    if kind == "l1":
+        return F.l1_loss(output, target)
+    return ((output - target).square() + 1e-6).sqrt().mean()

@@ -1,0 +1,113 @@
+"""Where weights are found: bundled in the package, in a run folder, or a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from denoise_cli.errors import WeightsError
+from denoise_cli.models.registry import DENOISERS
+
+DEFAULT_MODEL = "cnn_unet"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A weight file inside the package and its card."""
+
+    path: Path
+    card: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """File name without ending, such as `unet-bn`."""
+        return self.path.stem
+
+
+def bundled_name(model: str, batch_norm: bool) -> str:
+    """File name without ending of a bundled weight file."""
+    return f"{model}-{'bn' if batch_norm else 'nobn'}"
+
+
+def list_bundled() -> list[Bundled]:
+    """All weight files in the package, by name."""
+    folder = Path(str(files("denoise_cli.weights"))) / "bundled"
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        found.append(Bundled(path, json.loads(path.with_suffix(".json").read_text())))
+    return found
+
+
+def find_bundled(model: str, batch_norm: bool) -> Path:
+    """The bundled weights of a denoiser; raises `WeightsError` that says how to make them."""
+    for entry in list_bundled():
+        if entry.name == bundled_name(model, batch_norm):
+            return entry.path
+    flag = "" if batch_norm else " --no-batchnorm"
+    raise WeightsError(
+        f"No weights are bundled for {model} {'with' if batch_norm else 'without'} batch norm.",
+        f"Train them: denoise train {model}{flag} --dataset stl10, then add --weights RUN.",
+    )
+
+
+def find_weights(name: str) -> Path:
+    """The weight file of a path or run folder (`best` where it has one, else `last`)."""
+    path = Path(name)
+    if path.is_dir():
+        for candidate in ("best.safetensors", "last.safetensors"):
+            if (path / candidate).is_file():
+                return path / candidate
+        raise WeightsError(
+            f"{path} holds no best.safetensors or last.safetensors.", "Is it the folder of a run that has begun?"
+        )
+    if not path.is_file():
+        raise WeightsError(f"There is no weight file or run folder {name}.", "`denoise models` lists what there is.")
+    return path
+
+
+def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: str | None) -> Path:
+    """Weights that hold a classifier for these classes.
+
+    Args:
+        kind: `cnn` or `resnet`.
+        batch_norm: The setting that it must have.
+        classes: Class names of the training data, all of which it must know; empty: any.
+        given: What the user named, else a bundled guided denoiser's classifier is taken.
+
+    Raises:
+        WeightsError: None fits; says which command makes one.
+    """
+    flag = "" if batch_norm else " --no-batchnorm"
+    hint = f"Make one: denoise classify {kind}{flag} --dataset DATASET, then add --classifier RUN."
+    if given is not None:
+        path = find_weights(given)
+        known, name = _classes_of(path)
+        guide = DENOISERS[name].classifier if name in DENOISERS and known and name.endswith("_unet") else name
+        if guide != kind:
+            raise WeightsError(f"{given} holds no {kind!r} classifier but {name!r}.", hint)
+        _check_classes(str(given), known, classes, hint)
+        return path
+    for entry in list_bundled():
+        info = DENOISERS[entry.card["model"]]
+        if info.classifier == kind and entry.card["batch_norm"] == batch_norm:
+            _check_classes("The bundled classifier", _classes_of(entry.path)[0], classes, hint)
+            return entry.path
+    setting = "with" if batch_norm else "without"
+    raise WeightsError(f"No {kind!r} classifier {setting} batch norm is bundled.", hint)
+
+
+def _classes_of(path: Path) -> tuple[tuple[str, ...], str]:
+    from denoise_cli.weights.files import read_state
+
+    architecture = read_state(path)[0]
+    return architecture.classes, architecture.name
+
+
+def _check_classes(who: str, known: Sequence[str], wanted: Sequence[str], hint: str) -> None:
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise WeightsError(f"{who} does not know the classes {', '.join(missing)} of this data set.", hint)

@@ -1,1 +1,42 @@
-"""Remove noise from images with neural networks."""
+"""Remove noise from images with neural networks.
+
+>>> from denoise_cli import denoise, load_model
+>>> clean = denoise(noisy, load_model("unet"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from denoise_cli.metrics import psnr, ssim
+    from denoise_cli.photo.arrays import denoise
+    from denoise_cli.photo.denoiser import load_denoiser as load_model
+
+    __version__: str
+
+__all__ = ["__version__", "denoise", "load_model", "psnr", "ssim"]
+
+_HOMES = {
+    "denoise": ("denoise_cli.photo.arrays", "denoise"),
+    "load_model": ("denoise_cli.photo.denoiser", "load_denoiser"),
+    "psnr": ("denoise_cli.metrics", "psnr"),
+    "ssim": ("denoise_cli.metrics", "ssim"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that `import denoise_cli` costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("denoise-cli")
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

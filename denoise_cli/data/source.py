@@ -157,10 +157,17 @@ def resized(source: ImageSource, side: int) -> ImageSource:
         image = source.image(index)
         scale = side / min(image.shape[-2:])
         size = [round(length * scale) for length in image.shape[-2:]]
-        scaled = F.interpolate(image[None].float(), size, mode="bicubic", antialias=True)
-        images.append(scaled[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
-    scaled_source = ImageSource.from_arrays(source.name, images, source.names)
-    return replace(source, **{name: getattr(scaled_source, name) for name in ("pixels", "offsets", "shapes")})
+        enlarged = F.interpolate(image[None].float(), size, mode="bicubic", antialias=True)
+        images.append(enlarged[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+    scaled = ImageSource.from_arrays(source.name, images, source.names)
+    return replace(source, pixels=scaled.pixels, offsets=scaled.offsets, shapes=scaled.shapes)
+
+
+def centre_cropped(source: ImageSource, size: int) -> ImageSource:
+    """All images cut to their centre squares of `size` pixels."""
+    crops = source.crops(torch.arange(len(source)), size).permute(0, 2, 3, 1).numpy()
+    cut = ImageSource.from_arrays(source.name, list(crops), source.names)
+    return replace(source, pixels=cut.pixels, offsets=cut.offsets, shapes=cut.shapes)
 
 
 def _reflect(position: Tensor, length: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.data.source import ImageSource
+from denoise_cli.distributed import World
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scoring import BATCH, TEST_SEED, same_size_batches
 from denoise_cli.noise.apply import add_test_noise
@@ -47,6 +48,7 @@ def classify_images(
     device: torch.device,
     seed: int = TEST_SEED,
     denoiser: nn.Module | None = None,
+    world: World = World(),
 ) -> Classification:
     """Classify every image of `source` under the same fixed noise as `score` draws.
 
@@ -55,6 +57,7 @@ def classify_images(
         source: Clean, labelled images.
         noise: From `parse_noise`; empty for clean images.
         denoiser: Cleans the noisy images first.
+        world: The processes that share the work; all get all results.
 
     Raises:
         DataError: The images have no labels.
@@ -66,16 +69,15 @@ def classify_images(
         )
     was_training = model.training
     model.eval()
-    logits = torch.empty(len(source), 0)
-    for indices in same_size_batches(source, BATCH):
+    rows: dict[int, Tensor] = {}
+    for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         x = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
         x = add_test_noise(x, noise, indices, seed) if noise else x
         x = x.to(device)
         if denoiser is not None:
             x = denoiser(x)
-        out = model(x).float().cpu()
-        if not logits.shape[1]:
-            logits = torch.empty(len(source), out.shape[1])
-        logits[indices] = out
+        rows.update(zip(indices, model(x).float().cpu(), strict=True))
     model.train(was_training)
-    return Classification(source.labels, logits)
+    for share in world.gather(rows):
+        rows.update(share)
+    return Classification(source.labels, torch.stack([rows[i] for i in range(len(source))]))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.data.source import ImageSource
+from denoise_cli.distributed import World
 from denoise_cli.metrics import WINDOW, psnr, ssim, study_psnr, study_ssim
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import NoiseSpec
@@ -47,6 +48,7 @@ def score(
     device: torch.device,
     seed: int = TEST_SEED,
     study_protocol: bool = False,
+    world: World = World(),
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Scores:
     """Denoise every image of `source` in float32 and compare with the clean one.
@@ -56,6 +58,7 @@ def score(
         source: Clean images; each keeps its size.
         noise: Drawn per image from (seed, index) alone.
         study_protocol: Also compute the study's pooled scores.
+        world: The processes that share the work; all get all scores.
         on_images: Called with the number of images done since the last call.
     """
     was_training = model.training
@@ -64,7 +67,7 @@ def score(
     pooled: list[tuple[float, float]] = []
     order: list[int] = []
     seconds = 0.0
-    for indices in same_size_batches(source, BATCH):
+    for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         clean = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
         noisy = add_test_noise(clean, noise, indices, seed)
         clean, noisy = clean.to(device), noisy.to(device)
@@ -81,11 +84,16 @@ def score(
         order += indices
         on_images(len(indices))
     model.train(was_training)
-    place = torch.tensor(order).argsort()
-    columns = {name: torch.cat(parts).double().cpu()[place] for name, parts in rows.items()}
+    columns = {name: torch.cat(parts).double().cpu() if parts else torch.empty(0) for name, parts in rows.items()}
+    shares = world.gather((order, columns, pooled, seconds))
+    place = torch.tensor([index for share in shares for index in share[0]]).argsort()
+    pooled = [pair for share in shares for pair in share[2]]
     study = torch.tensor(pooled, dtype=torch.float64).mean(0).tolist() if pooled else (None, None)
     return Scores(
-        **columns, study_psnr=study[0], study_ssim=study[1], seconds_per_image=seconds / len(source)
+        **{name: torch.cat([share[1][name] for share in shares])[place] for name in columns},
+        study_psnr=study[0],
+        study_ssim=study[1],
+        seconds_per_image=sum(share[3] for share in shares) / len(source),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -51,6 +52,9 @@ class Batches:
         noise: Noise of the noisy copies.
         batch_size: Images of a step over all processes.
         seed: Run seed.
+        device: Where the batches are made; the images themselves may stay elsewhere.
+        flip, rotate, grey: Augmentation, see `DataConfig`.
+        weaker: Share of pictures whose noise is weakened by a random amount.
         rank, world: This process and how many share a step.
     """
 
@@ -58,6 +62,7 @@ class Batches:
     noise: tuple[NoiseSpec, ...]
     batch_size: int
     seed: int
+    device: torch.device
     flip: bool = True
     rotate: bool = False
     grey: float = 0.0
@@ -71,7 +76,9 @@ class Batches:
         indices = _row(len(stream.source), step * self.batch_size, self.batch_size, derive_seed(self.seed, number))
         shared = torch.Generator().manual_seed(derive_seed(self.seed, step, -1))
         scale = 1 - (1 - stream.rescale) * float(torch.rand(1, generator=shared))
-        parts = [self._part(stream, indices, step, part, scale) for part in self._parts()]
+        draw = partial(self._part, stream, indices, step, scale)
+        # Drawing normal deviates takes one core each on a CPU, so the parts share the cores.
+        parts = list((_pool().map if self.device.type == "cpu" else map)(draw, self._parts()))
         labels = [part.labels for part in parts if part.labels is not None]
         return Batch(
             noisy=torch.cat([part.noisy for part in parts]),
@@ -94,12 +101,13 @@ class Batches:
     def _part_count(self) -> int:
         return PARTS if PARTS % self.world == 0 and self.batch_size % PARTS == 0 else self.world
 
-    def _part(self, stream: Stream, indices: Tensor, step: int, part: int, scale: float) -> Batch:
+    def _part(self, stream: Stream, indices: Tensor, step: int, scale: float, part: int) -> Batch:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, step, part))
         indices = indices.tensor_split(self._part_count())[part]
         source = stream.source
         wide = round(stream.crop / scale)
-        clean = source.crops(indices, wide, generator).float().div_(255)
+        clean = source.crops(indices, wide, generator).to(self.device, non_blocking=True)
+        clean = clean.float().div_(255)
         if wide != stream.crop:
             size = (stream.crop, stream.crop)
             clean = F.interpolate(clean, size, mode="bilinear", antialias=True)
@@ -115,6 +123,11 @@ class Batches:
             noisy = _weaken(noisy, clean, self.weaker, generator)
         labels = None if source.labels is None else source.labels[indices].to(clean.device)
         return Batch(noisy.contiguous(memory_format=torch.channels_last), clean, labels)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PARTS)
 
 
 def _row(length: int, start: int, count: int, seed: int) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from denoise_cli.config import ClassifyConfig, TrainConfig
 from denoise_cli.data.source import ImageSource
+from denoise_cli.distributed import World
 from denoise_cli.evaluation.classification import classify_images
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.noise.spec import NoiseSpec
@@ -27,7 +28,9 @@ class Task(Protocol):
     def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
         """The scalar training loss of a batch."""
 
-    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
+    def validate(
+        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+    ) -> dict[str, float]:
         """Validation scores by name, `metric` among them."""
 
 
@@ -43,8 +46,10 @@ class DenoiseTask:
     def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
         return pixel_loss(self._kind, model(batch.noisy).float(), batch.clean)
 
-    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
-        scores = score(model, source, self._noise, device=device)
+    def validate(
+        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+    ) -> dict[str, float]:
+        scores = score(model, source, self._noise, device=device, world=world)
         return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
 
 
@@ -76,8 +81,10 @@ class ClassifyTask:
             1 - weight
         ) * F.cross_entropy(logits, other, label_smoothing=self._smoothing)
 
-    def validate(self, model: nn.Module, source: ImageSource, device: torch.device) -> dict[str, float]:
-        result = classify_images(model, source, self._noise, device=device)
+    def validate(
+        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+    ) -> dict[str, float]:
+        result = classify_images(model, source, self._noise, device=device, world=world)
         return {"accuracy": float(result.correct.double().mean())}
 
 

@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
-from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.files import write_atomic
 from denoise_cli.models import build_classifier, build_denoiser
-
-if TYPE_CHECKING:
-    from denoise_cli.models.registry import Kind
-
-_KEY = "denoise"
-_PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
+from denoise_cli.models.guided import GuidedUNet
+from denoise_cli.weights.header import KEY, Architecture, read_header
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """Everything needed to build the network of a weight file.
-
-    Attributes:
-        kind: `denoiser` or `classifier`.
-        name: Registry key.
-        batch_norm: The batch-norm setting.
-        classes: Class names in the order of the logits; empty for plain denoisers.
-        image_size: Picture size of the classifier, in pixels.
-        noise: Noise that it was trained on.
-    """
-
-    kind: Kind
-    name: str
-    batch_norm: bool
-    classes: tuple[str, ...] = ()
-    image_size: int = 96
-    noise: str = ""
-
-    def build(self) -> nn.Module:
-        """The network with fresh weights."""
-        build = build_denoiser if self.kind == "denoiser" else build_classifier
-        return build(
-            self.name,
-            batch_norm=self.batch_norm,
-            num_classes=len(self.classes) or 10,
-            image_size=self.image_size,
-        )
+def build(architecture: Architecture) -> nn.Module:
+    """The network of an architecture, with fresh weights."""
+    make = build_denoiser if architecture.kind == "denoiser" else build_classifier
+    return make(
+        architecture.name,
+        batch_norm=architecture.batch_norm,
+        num_classes=len(architecture.classes) or 10,
+        image_size=architecture.image_size,
+    )
 
 
 def save_weights(
@@ -60,8 +34,7 @@ def save_weights(
     """Write a model's state, whole or not at all; `half` stores floats as float16."""
     state = model.state_dict() if isinstance(model, nn.Module) else model
     tensors = {name: _stored(value, half) for name, value in state.items()}
-    metadata = {_KEY: json.dumps(asdict(architecture))}
-    write_atomic(path, to_bytes(tensors, metadata))
+    write_atomic(path, to_bytes(tensors, {KEY: json.dumps(asdict(architecture))}))
 
 
 def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
@@ -71,7 +44,7 @@ def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
         WeightsError: Missing, a pickle, damaged, or not written by this program.
     """
     architecture, state = read_state(path)
-    model = architecture.build()
+    model = build(architecture)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -79,26 +52,23 @@ def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
     return architecture, model.eval()
 
 
+def load_classifier(path: Path) -> tuple[Architecture, nn.Module]:
+    """The classifier of a weight file, its own or the one inside a guided denoiser.
+
+    The architecture returned describes the file; errors as `load_weights`.
+    """
+    architecture, model = load_weights(path)
+    if architecture.kind == "classifier":
+        return architecture, model
+    if not isinstance(model, GuidedUNet):
+        raise WeightsError(f"{path} holds the denoiser {architecture.name!r}, which has no classifier.")
+    return architecture, model.classifier
+
+
 def read_state(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     """The architecture and float32 tensors of a weight file; errors as `load_weights`."""
-    if not path.is_file():
-        raise WeightsError(f"There is no weight file {path}.", "`denoise models` lists what there is.")
-    if path.suffix.lower() in _PICKLES:
-        raise WeightsError(
-            f"{path} is a pickle, which can run any code when it is opened.",
-            "If you trust it, load it with torch.load(..., weights_only=True) and save it with "
-            "denoise_cli.weights.files.save_weights.",
-        )
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = (file.metadata() or {}).get(_KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}.") from error
-    if metadata is None:
-        raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
-    fields = json.loads(metadata)
-    architecture = Architecture(**{**fields, "classes": tuple(fields["classes"])})
+    architecture = read_header(path)
+    state = load_file(path)
     return architecture, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.weights.header import read_header
 
 DEFAULT_MODEL = "cnn_unet"
 
@@ -85,26 +86,26 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
     hint = f"Make one: denoise classify {kind}{flag} --dataset DATASET, then add --classifier RUN."
     if given is not None:
         path = find_weights(given)
-        known, name = _classes_of(path)
-        guide = DENOISERS[name].classifier if name in DENOISERS and known and name.endswith("_unet") else name
-        if guide != kind:
-            raise WeightsError(f"{given} holds no {kind!r} classifier but {name!r}.", hint)
-        _check_classes(str(given), known, classes, hint)
+        found = read_header(path)
+        holds = found.name if found.kind == "classifier" else DENOISERS[found.name].classifier
+        if holds != kind:
+            raise WeightsError(f"{given} holds no {kind!r} classifier but {found.name!r}.", hint)
+        if found.batch_norm != batch_norm:
+            setting = "with" if found.batch_norm else "without"
+            raise WeightsError(
+                f"{given} was trained {setting} batch norm; a guided model and its classifier "
+                "have the same setting.",
+                hint,
+            )
+        _check_classes(given, found.classes, classes, hint)
         return path
     for entry in list_bundled():
         info = DENOISERS[entry.card["model"]]
         if info.classifier == kind and entry.card["batch_norm"] == batch_norm:
-            _check_classes("The bundled classifier", _classes_of(entry.path)[0], classes, hint)
+            _check_classes("The bundled classifier", read_header(entry.path).classes, classes, hint)
             return entry.path
     setting = "with" if batch_norm else "without"
     raise WeightsError(f"No {kind!r} classifier {setting} batch norm is bundled.", hint)
-
-
-def _classes_of(path: Path) -> tuple[tuple[str, ...], str]:
-    from denoise_cli.weights.files import read_state
-
-    architecture = read_state(path)[0]
-    return architecture.classes, architecture.name
 
 
 def _check_classes(who: str, known: Sequence[str], wanted: Sequence[str], hint: str) -> None:

@@ -1,34 +1,19 @@
-"""Typed, frozen run configs. A value comes from: flag > `--set` > YAML file > default.
-
-Every command has one config class; the docstring under a field is its help. YAML files may
-sit anywhere, or be one of the shipped `configs/` by name.
-"""
+"""Configs of the commands that train."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from denoise_cli.errors import ConfigError, DenoiseError
+from denoise_cli.config.base import Section
+from denoise_cli.errors import ConfigError
 from denoise_cli.models.registry import classifier_info, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 
-Positive = Field(gt=0)
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
-    )
-
-
-class MixItem(_Section):
+class MixItem(Section):
     """One data set of a mixture."""
 
     dataset: str
@@ -41,7 +26,7 @@ class MixItem(_Section):
     """Shrink batches by a random factor between this and 1 before cropping; 1 never shrinks."""
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the images come from and what is done to them."""
 
     dataset: str = "stl10"
@@ -70,7 +55,7 @@ class DataConfig(_Section):
     """Share of training images made grey."""
 
 
-class OptimConfig(_Section):
+class OptimConfig(Section):
     """How the weights are updated."""
 
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -89,7 +74,7 @@ class OptimConfig(_Section):
     """Decay of the moving average of the weights that is validated and saved; 0 is off."""
 
 
-class _RunConfig(_Section):
+class RunConfig(Section):
     """What `train` and `classify` share."""
 
     model: str
@@ -118,10 +103,28 @@ class _RunConfig(_Section):
     """auto, cpu, cuda, cuda:N or mps."""
     out: Path | None = None
     """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED)."""
+    sync_batch_norm: bool = False
+    """Share batch statistics between GPUs."""
     validate_every: float = Field(1.0, gt=0)
     """Epochs between validations."""
     validate_noise: str | None = None
     """Noise of the validation images (default: `noise`; `basic` where that is a mixture)."""
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether a classifier is trained."""
+        return isinstance(self, ClassifyConfig)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder: `out`, or runs/MODEL-DATASET-NOISE-bn|nobn-sSEED."""
+        if self.out is not None:
+            return self.out
+        dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
+        noise = self.noise.replace(":", "").replace("+", "_")
+        prefix = "classifier-" if self.is_classifier else ""
+        setting = "bn" if self.batch_norm else "nobn"
+        return Path("runs") / f"{prefix}{self.model}-{dataset}-{noise}-{setting}-s{self.seed}"
 
     @field_validator("noise", "validate_noise")
     @classmethod
@@ -131,16 +134,16 @@ class _RunConfig(_Section):
         return value
 
     @model_validator(mode="after")
-    def _one_length(self) -> _RunConfig:
+    def _one_length(self) -> RunConfig:
         if self.epochs is not None and self.steps is not None:
             raise ConfigError("Both `epochs` and `steps` are given.", "Keep one of them.")
         return self
 
 
-class TrainConfig(_RunConfig):
+class TrainConfig(RunConfig):
     """Config of `denoise train`."""
 
-    model: str = "unet"
+    model: str
     """cnn, cae, unet, cnn_unet or resnet_unet."""
     classifier: str | None = None
     """Weights of the classifier that guides the model (default: the bundled one)."""
@@ -153,10 +156,10 @@ class TrainConfig(_RunConfig):
         return denoiser_info(value).name
 
 
-class ClassifyConfig(_RunConfig):
+class ClassifyConfig(RunConfig):
     """Config of `denoise classify`."""
 
-    model: str = "cnn"
+    model: str
     """cnn or resnet."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Label smoothing of the cross-entropy."""

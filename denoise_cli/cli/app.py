@@ -1,0 +1,64 @@
+"""The `denoise` program. Commands import what they need when they run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from denoise_cli.cli import models, runs, test, train
+from denoise_cli.cli.console import console, exit_code_of
+
+app = typer.Typer(
+    name="denoise",
+    help="Remove noise from images with neural networks; train, test and compare such networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(name: str, function: Callable[..., Any]) -> None:
+    """Register a command whose errors become a message and an exit code."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except (Exception, KeyboardInterrupt) as error:
+            code = exit_code_of(error, console)
+            if code is None:
+                raise
+            raise typer.Exit(code) from error
+
+    app.command(name)(guarded)
+
+
+_add("train", train.train)
+_add("test", test.test)
+_add("models", models.models)
+_add("runs", runs.runs)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.show(f"denoise {version('denoise-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Options before the command; the help text is the app's."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,178 @@
+"""The one place that prints: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from denoise_cli.errors import DenoiseError
+
+_PLAIN_SECONDS = 10.0
+
+
+class Console:
+    """Tables, JSON, notes, progress and errors."""
+
+    def __init__(self) -> None:
+        self.out = RichConsole(highlight=False)
+        self.err = RichConsole(stderr=True, highlight=False)
+
+    def show(self, content: RenderableType) -> None:
+        """Print a result, such as a table or a line of text, on stdout."""
+        self.out.print(content, soft_wrap=isinstance(content, str), markup=False)
+
+    def json(self, value: Any) -> None:
+        """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
+        self.out.file.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
+
+    def note(self, text: str) -> None:
+        """Tell the user something on stderr."""
+        self.err.print(text, soft_wrap=True, markup=False)
+
+    def error(self, message: str, hint: str = "") -> None:
+        """One sentence on what is wrong, and what to do next."""
+        self.err.print(f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True)
+        if hint:
+            self.err.print(_escape(hint), soft_wrap=True)
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Advance]:
+        """A bar with time left on a terminal, or a line every few seconds elsewhere."""
+        if not self.err.is_terminal:
+            yield _PlainAdvance(self, title, total)
+            return
+        with Progress(*_columns(), console=self.err, transient=True) as bar:
+            task = bar.add_task(title, total=total, extra="")
+            yield _BarAdvance(bar, task)
+
+
+class Advance:
+    """Moves a progress display on."""
+
+    def __call__(self, count: int, extra: str = "") -> None:
+        """`count` more are done; `extra` is shown behind the bar."""
+
+
+class _BarAdvance(Advance):
+    def __init__(self, bar: Progress, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, count: int, extra: str = "") -> None:
+        changes = {"extra": extra} if extra else {}
+        self._bar.update(self._task, advance=count, **changes)
+
+
+class _PlainAdvance(Advance):
+    def __init__(self, console: Console, title: str, total: int) -> None:
+        self._console, self._title, self._total = console, title, total
+        self._done, self._last = 0, time.monotonic()
+
+    def __call__(self, count: int, extra: str = "") -> None:
+        self._done += count
+        if time.monotonic() - self._last >= _PLAIN_SECONDS:
+            self._last = time.monotonic()
+            self._console.note(f"{self._title}: {self._done}/{self._total} {extra}".rstrip())
+
+
+class TrainingDisplay:
+    """Shows a training run; implements `training.trainer.Reporter`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._advance = Advance()
+        self._stack: Any = None
+        self._step = self._epoch_steps = 0
+
+    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
+        """Training begins at step `done` of `total`."""
+        self._console.note(f"Run folder: {title}")
+        self._stack = self._console.progress("Training", total)
+        self._advance = self._stack.__enter__()
+        self._step, self._epoch_steps = 0, steps_per_epoch
+        self._move_to(done, "")
+
+    def step(self, step: int, loss: float, images_per_second: float) -> None:
+        """Called about once a second."""
+        epoch = step / self._epoch_steps
+        self._move_to(step, f"epoch {epoch:.1f}  loss {loss:.5f}  {images_per_second:.0f} images/s")
+
+    def validation(self, step: int, scores: Mapping[str, float], best: bool) -> None:
+        """Called after each validation."""
+        values = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        epoch = step / self._epoch_steps
+        self._console.note(f"epoch {epoch:5.1f}  step {step}  {values}{'  (best)' if best else ''}")
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+        self._console.note(text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._stack is not None:
+            self._stack.__exit__(None, None, None)
+            self._stack = None
+
+    def _move_to(self, step: int, extra: str) -> None:
+        self._advance(step - self._step, extra)
+        self._step = step
+
+
+def make_table(title: str, *columns: str) -> Table:
+    """A table whose first column is text and the others numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+    return table
+
+
+def exit_code_of(error: BaseException, console: Console) -> int | None:
+    """Report an error that a user can understand and return the exit code; None for a bug."""
+    if isinstance(error, DenoiseError):
+        console.error(str(error), error.hint)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        console.note("Interrupted.")
+        return 130
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        console.error(f"{error.strerror}{where}.", "Check the path, its permissions and the free space.")
+        return 1
+    if type(error).__name__ == "OutOfMemoryError":
+        console.error("The device is out of memory.", "Lower --batch-size, or use --device cpu.")
+        return 1
+    return None
+
+
+def _columns() -> tuple[Any, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[extra]}"),
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+console = Console()

@@ -1,0 +1,29 @@
+"""`denoise runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from denoise_cli.cli import options
+from denoise_cli.cli.console import console, make_table
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds run folders.")] = Path("runs"),
+    json: options.Json = False,
+) -> None:
+    """List training runs with their status, best score and time."""
+    from denoise_cli.runs import list_runs
+
+    rows = list_runs(folder)
+    if json:
+        console.json(rows)
+        return
+    table = make_table(f"Runs in {folder}", "run", "status", "step", "best", "minutes")
+    for row in rows:
+        best = "" if row["best"] is None else f"{row['metric']} {row['best']:.4f}"
+        table.add_row(row["run"], row["status"], str(row["step"]), best, f"{row['seconds'] / 60:.1f}")
+    console.show(table)

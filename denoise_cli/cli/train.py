@@ -1,0 +1,69 @@
+"""`denoise train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from denoise_cli.cli import options
+from denoise_cli.cli.console import TrainingDisplay, console
+from denoise_cli.config import RunConfig, TrainConfig, load_config
+
+
+def train(
+    model: Annotated[str | None, typer.Argument(help=TrainConfig.help_of("model"))] = None,
+    dataset: options.Dataset = None,
+    data_dir: options.DataDir = None,
+    noise: options.Noise = None,
+    batchnorm: options.BatchNorm = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    lr: options.LearningRate = None,
+    classifier: Annotated[str | None, typer.Option(help=TrainConfig.help_of("classifier"))] = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    compile: options.Compile = None,  # noqa: A002
+    out: options.RunOut = None,
+    config: options.Config = None,
+    set: options.Set = None,  # noqa: A002
+    resume: options.Resume = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Train a denoiser; leaves a run folder with its weights, config and scores.
+
+    Example: denoise train unet --dataset stl10
+    """
+    flags = {
+        "model": model,
+        "data.dataset": dataset,
+        "data.data_dir": data_dir,
+        "noise": noise,
+        "batch_norm": batchnorm,
+        "epochs": epochs,
+        "steps": steps,
+        "batch_size": batch_size,
+        "optim.lr": lr,
+        "classifier": classifier,
+        "seed": seed,
+        "device": device,
+        "compile": compile,
+        "out": out if resume is None else resume,
+    }
+    file = config if resume is None else str(resume / "config.yaml")
+    run(load_config(TrainConfig, file, set or [], flags), resume is not None, overwrite)
+
+
+def run(config: RunConfig, resume: bool, overwrite: bool) -> Path:
+    """Train with a display; says where the weights are and how to go on."""
+    from denoise_cli.training.start import train as run_training
+
+    display = TrainingDisplay(console)
+    try:
+        result = run_training(config, display, resume=resume, overwrite=overwrite)
+    finally:
+        display.close()
+    console.note(f"Done: {result.steps} steps in {result.seconds:.0f} s. Weights: {result.weights}")
+    return result.run

@@ -1,0 +1,163 @@
+"""Read a config from a YAML file, `--set` assignments and flags."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from denoise_cli.config.base import Section
+from denoise_cli.errors import ConfigError
+
+C = TypeVar("C", bound=Section)
+
+# In the wheel the configs lie inside the package; in a checkout, beside it.
+_FOLDERS = (Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs")
+
+
+def load_config(
+    kind: type[C], file: str | None, assignments: Sequence[str], flags: Mapping[str, Any]
+) -> C:
+    """Merge all sources into one config of class `kind`.
+
+    Args:
+        kind: The command's config class.
+        file: Path of a YAML file or name of a shipped config, or None.
+        assignments: `key.sub=value` strings of `--set`.
+        flags: Values by dotted key; None means that the flag was not given.
+
+    Raises:
+        ConfigError: Names the key, where it stands and the nearest right key.
+    """
+    path = None if file is None else find_config(file)
+    values = {} if path is None else _read_yaml(path)
+    where = str(path) if path is not None else "the config"
+    origin: dict[str, str] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {text!r} is not of the form key=value.", "For example --set optim.lr=0.001.")
+        _assign(values, key.strip(), _parse_value(text, value))
+        origin[key.strip()] = "--set"
+    for key, value in flags.items():
+        if value is not None:
+            _assign(values, key, value)
+            origin[key] = "the command line"
+    _drop_overruled_length(values, flags)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _explain(kind, error.errors()[0], where, origin) from error
+
+
+def find_config(name: str) -> Path:
+    """The file of a path, or of a shipped config's name such as `weights/unet`."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    for folder in _FOLDERS:
+        for candidate in (folder / name, folder / f"{name}.yaml"):
+            if candidate.is_file():
+                return candidate
+    near = get_close_matches(name, shipped_configs(), n=3, cutoff=0.4)
+    hint = f"Shipped configs near it: {', '.join(near)}." if near else f"Shipped: {', '.join(shipped_configs())}."
+    raise ConfigError(f"There is no config {name!r}.", hint)
+
+
+def shipped_configs() -> list[str]:
+    """Names of all configs that come with the program."""
+    for folder in _FOLDERS:
+        if folder.is_dir():
+            return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    return []
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{path} is not valid YAML{line}.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}.")
+    return values
+
+
+def _parse_value(text: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"The value of --set {text!r} is not valid YAML.") from error
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set `values["a"]["b"]` for the key `a.b`."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = values.get(parent)
+        if not isinstance(inner, dict):
+            inner = values[parent] = {}
+        values = inner
+    values[last] = value
+
+
+def _drop_overruled_length(values: dict[str, Any], flags: Mapping[str, Any]) -> None:
+    """`--epochs` overrules `steps` from the file, and the other way round."""
+    for given, other in (("epochs", "steps"), ("steps", "epochs")):
+        if flags.get(given) is not None and flags.get(other) is None:
+            values.pop(other, None)
+
+
+def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapping[str, str]) -> ConfigError:
+    parts = [str(part) for part in detail["loc"]]
+    key = ".".join(parts)
+    source = next((by for name, by in origin.items() if key == name or key.startswith(name + ".")), where)
+    if detail["type"] == "extra_forbidden":
+        known = _keys_at(kind, parts[:-1])
+        near = get_close_matches(parts[-1], known, n=1, cutoff=0.5)
+        everywhere = [name for name in _all_keys(kind) if name.rpartition(".")[2] == parts[-1]]
+        guess = ".".join([*parts[:-1], near[0]]) if near else everywhere[0] if everywhere else None
+        hint = f"Did you mean {guess}?" if guess else f"Known keys here: {', '.join(known)}."
+        return ConfigError(f"Unknown key {key!r} in {source}.", hint)
+    if detail["type"] == "missing":
+        return ConfigError(f"{key} is missing.", f"Give it on the command line, or as `{key}:` in a config.")
+    message = detail["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{key or 'The config'} in {source}: {message[0].lower() + message[1:]}.")
+
+
+def _keys_at(kind: type[Section], parents: Sequence[str]) -> list[str]:
+    for parent in parents:
+        field = kind.model_fields.get(parent)
+        # An index into a list of sections, such as mix.0, stays in the section.
+        kind = (field and _section_of(field.annotation)) or kind
+    return list(kind.model_fields)
+
+
+def _all_keys(kind: type[Section], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in kind.model_fields.items():
+        keys.append(prefix + name)
+        section = _section_of(field.annotation)
+        if section is not None:
+            keys += _all_keys(section, f"{prefix}{name}.")
+    return keys
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    """The config class inside an annotation such as `tuple[MixItem, ...]`, if there is one."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    if get_origin(annotation) in {Union, types.UnionType, tuple}:
+        return next((found for arg in get_args(annotation) if (found := _section_of(arg))), None)
+    return None

@@ -1,0 +1,151 @@
+"""Score one denoiser on one data set: `denoise test`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from denoise_cli.config import TestConfig, TestDataConfig
+from denoise_cli.data.load import load_dataset
+from denoise_cli.data.source import ImageSource, centre_cropped
+from denoise_cli.devices import resolve_device
+from denoise_cli.distributed import join, launched_device
+from denoise_cli.errors import WeightsError
+from denoise_cli.evaluation.intervals import mean_interval
+from denoise_cli.evaluation.pictures import save_grid
+from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.files import write_atomic
+from denoise_cli.noise.apply import add_test_noise
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.weights.files import load_weights
+from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+_PICTURES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Scores of one model on one data set.
+
+    Attributes:
+        summary: What `--json` prints.
+        folder: Holds `scores.json` (with per-image values) and `pictures.png`.
+    """
+
+    summary: dict[str, Any]
+    folder: Path
+
+
+def run_test(config: TestConfig, progress: Progress) -> Report | None:
+    """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
+
+    Raises:
+        DataError, WeightsError: What is to be scored is not there or does not fit.
+    """
+    device = resolve_device(launched_device(config.device))
+    with join(device) as world:
+        architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
+        model = model.to(device)
+        source = load_test_images(config.data)
+        with progress("Scoring", len(source)) as advance:
+            scores = score(
+                model,
+                source,
+                parse_noise(config.noise),
+                device=device,
+                seed=config.seed,
+                study_protocol=config.protocol == "paper",
+                world=world,
+                on_images=advance,
+            )
+        if not world.is_main:
+            return None
+    summary = _summarise(config, architecture, source, scores, device)
+    folder = config.out or _default_folder(config, architecture)
+    columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
+    per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
+    record = {**summary, "images": list(source.names), "per_image": per_image}
+    write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
+    _save_pictures(folder / "pictures.png", config, model, source, device)
+    return Report(summary, folder)
+
+
+def load_denoiser(
+    name: str | None, batch_norm: bool, weights: str | None
+) -> tuple[Architecture, nn.Module]:
+    """The denoiser of a weight file or run, else the bundled one of this name.
+
+    Raises:
+        WeightsError: Not there, not a denoiser, or of another architecture than `name`.
+    """
+    path = find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
+    architecture, model = load_weights(path)
+    if architecture.kind != "denoiser":
+        raise WeightsError(
+            f"{path} holds the classifier {architecture.name!r}, not a denoiser.",
+            f"Test it with: denoise classify {architecture.name} --eval-only --weights {weights}",
+        )
+    if name is not None and architecture.name != name:
+        raise WeightsError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
+    return architecture, model
+
+
+def load_test_images(data: TestDataConfig) -> ImageSource:
+    """The test split, cropped and limited as the config says."""
+    source = load_dataset(data.dataset, "test", data_dir=data.data_dir, limit=data.limit)
+    return source if data.crop is None else centre_cropped(source, data.crop)
+
+
+def _summarise(
+    config: TestConfig, architecture: Architecture, source: ImageSource, scores: Scores, device: torch.device
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "model": architecture.name,
+        "batch_norm": architecture.batch_norm,
+        "weights": config.weights or "bundled",
+        "trained_on": architecture.noise,
+        "noise": config.noise,
+        "dataset": config.data.dataset,
+        "n": len(source),
+        "seed": config.seed,
+        "device": str(device),
+        "seconds_per_image": scores.seconds_per_image,
+        "paper_psnr": scores.study_psnr,
+        "paper_ssim": scores.study_ssim,
+    }
+    groups = None if source.groups is None else source.groups.numpy()
+    for name in ("psnr", "ssim", "noisy_psnr", "noisy_ssim"):
+        mean, low, high = mean_interval(getattr(scores, name).numpy(), groups)
+        summary[name], summary[f"{name}_interval"] = mean, [low, high]
+    return summary
+
+
+def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
+    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    setting = "bn" if architecture.batch_norm else "nobn"
+    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}-{setting}"
+
+
+@torch.inference_mode()
+def _save_pictures(
+    path: Path, config: TestConfig, model: nn.Module, source: ImageSource, device: torch.device
+) -> None:
+    count = min(_PICTURES, len(source))
+    chosen = [i * len(source) // count for i in range(count)]
+    columns: dict[str, list[torch.Tensor]] = {"original": [], "noisy": [], "denoised": []}
+    for index in chosen:
+        clean = source.image(index)[None].float() / 255
+        noisy = add_test_noise(clean, parse_noise(config.noise), [index], config.seed)
+        columns["original"].append(clean[0])
+        columns["noisy"].append(noisy[0])
+        columns["denoised"].append(model(noisy.to(device))[0].float())
+    save_grid(path, columns)

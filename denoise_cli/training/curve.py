@@ -1,0 +1,28 @@
+"""The loss and score curves of a run, as a picture in its folder."""
+
+from __future__ import annotations
+
+from denoise_cli.files import replacing
+from denoise_cli.runs import RunFolder
+
+
+def draw_curve(run: RunFolder) -> None:
+    """Draw `curve.png` from the run's log; nothing where too little is logged."""
+    from matplotlib.figure import Figure
+
+    events = run.events()
+    losses = [(row["step"], row["loss"]) for row in events if row["event"] == "train"]
+    validations = [row for row in events if row["event"] == "validation"]
+    if not losses or not validations:
+        return
+    metric = "accuracy" if "accuracy" in validations[0] else "psnr"
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    left = figure.subplots()
+    left.plot(*zip(*losses, strict=True), color="tab:blue", linewidth=0.8)
+    left.set(xlabel="step", yscale="log")
+    left.set_ylabel("training loss", color="tab:blue")
+    right = left.twinx()
+    right.plot([row["step"] for row in validations], [row[metric] for row in validations], "o-", color="tab:red")
+    right.set_ylabel("validation PSNR (dB)" if metric == "psnr" else "validation accuracy", color="tab:red")
+    with replacing(run.curve) as path:
+        figure.savefig(path, dpi=110)

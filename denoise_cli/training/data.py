@@ -1,0 +1,105 @@
+"""Training and validation images of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from denoise_cli.config import ClassifyConfig, DataConfig, RunConfig
+from denoise_cli.data.classes import CLASSES
+from denoise_cli.data.load import load_dataset
+from denoise_cli.data.source import ImageSource, centre_cropped, resized
+from denoise_cli.errors import DataError
+from denoise_cli.seeds import derive_seed
+from denoise_cli.training.batches import Stream
+
+DEFAULT_CROP = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Training streams, validation images and what was skipped."""
+
+    streams: tuple[Stream, ...]
+    validation: ImageSource
+    held_out: bool
+
+    @property
+    def images(self) -> int:
+        """Number of training images."""
+        return sum(len(stream.source) for stream in self.streams)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Files that could not be read."""
+        return tuple(name for stream in self.streams for name in stream.source.skipped)
+
+
+def load_data(config: RunConfig) -> Data:
+    """Load the training and validation images of a config."""
+    data = config.data
+    labelled = isinstance(config, ClassifyConfig)
+    if data.mix:
+        wanted = [(item.dataset, item.crop, item.rescale, item.weight) for item in data.mix]
+    else:
+        wanted = [(data.dataset, data.crop, 1.0, 1.0)]
+    streams, validation = [], []
+    for number, (dataset, crop, rescale, weight) in enumerate(wanted):
+        source = load_dataset(dataset, "train", data_dir=data.data_dir, limit=data.limit)
+        source = _labelled(source, data, config.model) if labelled else source
+        source = source if data.resize is None else resized(source, data.resize)
+        if crop is None:
+            size = source.uniform_size
+            crop = size[0] if size and size[0] == size[1] else DEFAULT_CROP
+        if data.holdout:
+            source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
+        else:
+            held = load_dataset(dataset, "test", data_dir=data.data_dir)
+            held = _labelled(held, data, config.model) if labelled else held
+            held = held if data.resize is None else resized(held, data.resize)
+        streams.append(Stream(source, crop, rescale, weight))
+        validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
+    return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
+
+
+def _labelled(source: ImageSource, data: DataConfig, model: str) -> ImageSource:
+    if source.labels is None:
+        raise DataError(
+            f"{source.name} has no class folders, so it cannot train the classifier {model!r}.",
+            "Sort the images into one subfolder per class.",
+        )
+    if data.classes is None:
+        return source
+    classes = CLASSES[data.classes] if isinstance(data.classes, str) else data.classes
+    return source.with_classes(classes)
+
+
+def _hold_out(source: ImageSource, share: float, seed: int) -> tuple[ImageSource, ImageSource]:
+    """Split off a random share (at least one image) for validation."""
+    if len(source) < 2:
+        return source, source
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
+    count = min(len(source) - 1, max(1, round(share * len(source))))
+    return source.subset(order[count:].sort().values), source.subset(order[:count].sort().values)
+
+
+def _centre_crops(source: ImageSource, size: int, limit: int) -> ImageSource:
+    """At most `limit` images, evenly spread, cut to their centres."""
+    count = min(max(1, limit), len(source))
+    return centre_cropped(source.subset([i * len(source) // count for i in range(count)]), size)
+
+
+def _concatenate(sources: Sequence[ImageSource]) -> ImageSource:
+    if len(sources) == 1:
+        return sources[0]
+    images = [s.image(i).permute(1, 2, 0).numpy() for s in sources for i in range(len(s))]
+    labels = [label for s in sources if s.labels is not None for label in s.labels.tolist()]
+    return ImageSource.from_arrays(
+        " + ".join(s.name for s in sources),
+        images,
+        [name for s in sources for name in s.names],
+        labels=labels if len(labels) == len(images) else None,
+        classes=sources[0].classes,
+    )

@@ -1,0 +1,93 @@
+"""The network and the task of a config."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from denoise_cli.config import ClassifyConfig, RunConfig, TrainConfig
+from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.models import classifier_info, denoiser_info
+from denoise_cli.models.guided import GuidedUNet
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.training.data import Data
+from denoise_cli.training.tasks import ClassifyTask, DenoiseTask, Task
+from denoise_cli.weights.files import build, load_classifier, read_state
+from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.store import find_classifier, find_weights
+
+
+def build_task(config: RunConfig) -> Task:
+    """The task of a config; a mixture of noises is validated on `basic` unless told otherwise."""
+    name = config.validate_noise
+    if name is None:
+        mixed = "+" in config.noise or "-" in config.noise or config.noise == "blind"
+        name = "basic" if mixed else config.noise
+    if isinstance(config, ClassifyConfig):
+        return ClassifyTask(config, parse_noise(name))
+    assert isinstance(config, TrainConfig)
+    return DenoiseTask(config, parse_noise(name))
+
+
+def build_model(config: RunConfig, data: Data) -> tuple[Architecture, nn.Module]:
+    """The network to train, from the config's seed or its `init` weights."""
+    torch.manual_seed(config.seed)
+    if isinstance(config, ClassifyConfig):
+        architecture = _classifier_architecture(config, data)
+        model = build(architecture)
+    else:
+        assert isinstance(config, TrainConfig)
+        architecture, model = _denoiser(config, data)
+    if config.init is not None:
+        _take_over(model, read_state(find_weights(config.init))[1], config.init)
+    return architecture, model
+
+
+def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]:
+    guide = denoiser_info(config.model).classifier
+    if guide is None:
+        architecture = Architecture("denoiser", config.model, config.batch_norm, noise=config.noise)
+        return architecture, build(architecture)
+    classes = data.streams[0].source.classes if not config.data.mix else ()
+    path = find_classifier(guide, config.batch_norm, classes, config.classifier)
+    found, classifier = load_classifier(path)
+    architecture = Architecture(
+        "denoiser", config.model, config.batch_norm, found.classes, found.image_size, config.noise
+    )
+    model = build(architecture)
+    assert isinstance(model, GuidedUNet)
+    model.classifier.load_state_dict(classifier.state_dict())
+    return architecture, model
+
+
+def _classifier_architecture(config: ClassifyConfig, data: Data) -> Architecture:
+    source = data.streams[0].source
+    size = data.streams[0].crop
+    if size % 8:
+        raise DataError(f"Classifiers need images whose side is a multiple of 8, not {size} pixels.")
+    name = classifier_info(config.model).name
+    return Architecture("classifier", name, config.batch_norm, source.classes, size, config.noise)
+
+
+def _take_over(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
+    """Copy what fits of `state` into `model`.
+
+    A plain U-Net's layers also start a guided one's: where a guided layer takes more input
+    channels, the extra ones begin at zero, so that guidance starts without effect.
+    """
+    own = model.state_dict()
+    taken = 0
+    for key, value in state.items():
+        target = own.get(key, own.get(f"unet.{key}"))
+        if target is None or target.shape[:1] != value.shape[:1] or target.dim() != value.dim():
+            continue
+        if target.shape == value.shape:
+            target.copy_(value)
+        elif target.dim() == 4 and target.shape[1] > value.shape[1] and target.shape[2:] == value.shape[2:]:
+            target.zero_()
+            target[:, : value.shape[1]] = value
+        else:
+            continue
+        taken += 1
+    if not taken:
+        raise WeightsError(f"No layer of {name} fits this model.")

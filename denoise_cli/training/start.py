@@ -1,0 +1,106 @@
+"""From a config to a finished run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from denoise_cli.config import RunConfig
+from denoise_cli.devices import resolve_device
+from denoise_cli.distributed import World, join, launched_device, was_restarted
+from denoise_cli.errors import OutputExists
+from denoise_cli.files import write_atomic
+from denoise_cli.runs import RunFolder
+from denoise_cli.training.curve import draw_curve
+from denoise_cli.training.data import load_data
+from denoise_cli.training.network import build_model
+from denoise_cli.training.trainer import Reporter, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a finished run reached.
+
+    Attributes:
+        run: Its folder.
+        weights: The weight file to use.
+        scores: The last validation's, by name.
+        steps, seconds: Its length, over all sittings.
+    """
+
+    run: Path
+    weights: Path
+    scores: dict[str, float]
+    steps: int
+    seconds: float
+
+
+def train(config: RunConfig, reporter: Reporter, *, resume: bool = False, overwrite: bool = False) -> Result:
+    """Train as the config says and leave a run folder.
+
+    Under `torchrun`, every process calls this; only rank 0 writes and reports.
+
+    Raises:
+        OutputExists: The run folder is there and neither `resume` nor `overwrite` is given.
+        TrainingError: The loss is not finite, or the state cannot be saved.
+        Interrupted: By a signal, after saving.
+    """
+    run = RunFolder(config.folder)
+    device = resolve_device(launched_device(config.device))
+    with join(device) as world:
+        if world.is_main:
+            _claim(run, resume or was_restarted(), overwrite)
+        data = load_data(config)
+        architecture, model = build_model(config, data)
+        if world.is_main:
+            run.path.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
+            write_atomic(run.config, text.encode())
+            if data.skipped:
+                reporter.note(f"{len(data.skipped)} files could not be read, such as {data.skipped[0]}")
+        world.wait()
+        shown = reporter if world.is_main else _Silent()
+        trainer = Trainer(config, run, data, architecture, model, device, world, shown)
+        try:
+            scores = trainer.run()
+        finally:
+            if world.is_main:
+                draw_curve(run)
+    weights = run.best if run.best.is_file() else run.last
+    return Result(run.path, weights, scores, trainer.step, trainer.seconds)
+
+
+class _Silent:
+    """The reporter of all processes but the first."""
+
+    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
+        pass
+
+    def step(self, step: int, loss: float, images_per_second: float) -> None:
+        pass
+
+    def validation(self, step: int, scores: dict[str, float], best: bool) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+def _claim(run: RunFolder, resume: bool, overwrite: bool) -> None:
+    """Make sure that nothing of another run is lost."""
+    if resume or not run.path.exists():
+        return
+    if run.path.is_dir() and not any(run.path.iterdir()):
+        return
+    if not run.config.exists():
+        raise OutputExists(f"{run.path} is there already and is not a run folder.", "Choose another --out.")
+    if not overwrite:
+        state = "a finished run" if run.is_finished else "an unfinished run"
+        raise OutputExists(
+            f"{run.path} holds {state} already.",
+            f"Continue it with --resume {run.path}, replace it with --overwrite, or choose another --out.",
+        )
+    for path in (run.config, run.metrics, run.last, run.best, run.curve, *run.checkpoints.glob("step-*.pt")):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""What a weight file says of itself; imports no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from denoise_cli.errors import WeightsError
+from denoise_cli.models.registry import Kind
+
+KEY = "denoise"
+_PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Everything needed to build the network of a weight file.
+
+    Attributes:
+        kind: `denoiser` or `classifier`.
+        name: Registry key.
+        batch_norm: The batch-norm setting.
+        classes: Class names in the order of the logits; empty for plain denoisers.
+        image_size: Picture size of the classifier, in pixels.
+        noise: Noise that it was trained on.
+    """
+
+    kind: Kind
+    name: str
+    batch_norm: bool
+    classes: tuple[str, ...] = ()
+    image_size: int = 96
+    noise: str = ""
+
+
+def read_header(path: Path) -> Architecture:
+    """The architecture of a weight file.
+
+    Raises:
+        WeightsError: Missing, a pickle, damaged, or not written by this program.
+    """
+    if not path.is_file():
+        raise WeightsError(f"There is no weight file {path}.", "`denoise models` lists what there is.")
+    if path.suffix.lower() in _PICKLES:
+        raise WeightsError(
+            f"{path} is a pickle, which can run any code when it is opened.",
+            "If you trust it, load it with torch.load(..., weights_only=True) and write it with "
+            "denoise_cli.weights.files.save_weights.",
+        )
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = (file.metadata() or {}).get(KEY)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a readable safetensors file: {error}.") from error
+    if metadata is None:
+        raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
+    fields = json.loads(metadata)
+    return Architecture(**{**fields, "classes": tuple(fields["classes"])})

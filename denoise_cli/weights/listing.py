@@ -1,0 +1,66 @@
+"""What `denoise models` lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from denoise_cli.models import build_classifier, build_denoiser, count_parameters
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
+from denoise_cli.runs import RunFolder
+from denoise_cli.weights.header import read_header
+from denoise_cli.weights.store import list_bundled
+
+
+def list_architectures() -> list[dict[str, Any]]:
+    """One row per architecture, with its trainable parameters counted."""
+    rows = []
+    for info in (*DENOISERS.values(), *CLASSIFIERS.values()):
+        build = build_denoiser if info.kind == "denoiser" else build_classifier
+        rows.append(
+            {
+                "name": info.name,
+                "kind": info.kind,
+                "summary": info.summary,
+                "parameters": count_parameters(build(info.name, batch_norm=True)),
+                "parameters_no_batch_norm": count_parameters(build(info.name, batch_norm=False)),
+                "gflop_per_megapixel": info.gflop_per_megapixel,
+            }
+        )
+    return rows
+
+
+def list_weights(runs: Path = Path("runs")) -> list[dict[str, Any]]:
+    """One row per bundled weight file and per run in `runs`."""
+    rows = []
+    for entry in list_bundled():
+        card = entry.card
+        rows.append(
+            {
+                "name": entry.name,
+                "path": str(entry.path),
+                "model": card["model"],
+                "batch_norm": card["batch_norm"],
+                "noise": card["noise"],
+                "scores": {row["noise"]: row["psnr"] for row in card["scores"] if row["set"] == "stl10-part/test"},
+                "bytes": entry.path.stat().st_size,
+            }
+        )
+    return rows + [_run_row(path) for path in sorted(runs.glob("*/last.safetensors"))]
+
+
+def _run_row(last: Path) -> dict[str, Any]:
+    run = RunFolder(last.parent)
+    path = run.best if run.best.is_file() else last
+    architecture = read_header(path)
+    validations = [row for row in run.events() if row["event"] == "validation" and "psnr" in row]
+    best = max((row["psnr"] for row in validations), default=None)
+    return {
+        "name": str(last.parent),
+        "path": str(path),
+        "model": architecture.name,
+        "batch_norm": architecture.batch_norm,
+        "noise": architecture.noise,
+        "scores": {} if best is None else {"validation": best},
+        "bytes": path.stat().st_size,
+    }

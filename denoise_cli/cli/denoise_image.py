@@ -24,7 +24,7 @@ def denoise_image(
     tile: Annotated[str | None, typer.Option(help=_HELP("tile"))] = None,
     device: options.Device = None,
     config: options.Config = None,
-    set: options.Set = None,  # noqa: A002
+    set: options.Set = None,
 ) -> None:
     """Remove the noise from a photo.
 

@@ -1,0 +1,71 @@
+"""Denoise pictures that are arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.photo.denoiser import Denoiser, load_denoiser
+from denoise_cli.photo.process import Source, denoise_rows, plan_for
+from denoise_cli.photo.survey import survey
+
+
+def denoise(image: NDArray[Any], model: Denoiser | str | None = None, *, tile: str = "auto") -> NDArray[Any]:
+    """Remove the noise from a picture.
+
+    Args:
+        image: (H, W) or (H, W, C), where C is 1 (grey), 2 (grey and alpha), 3 (RGB) or
+            4 (RGB and alpha). uint8 in 0..255, uint16 in 0..65535, or float in [0, 1]; values
+            outside are clipped. Alpha is kept as it is.
+        model: From `load_model`, or the name of a model with bundled weights.
+        tile: `auto`, `exact` (no difference to the whole picture), or a side in pixels.
+
+    Returns:
+        The clean picture, of the same shape and dtype.
+
+    Raises:
+        ValueError: Another shape or dtype.
+    """
+    picture = _ArrayRows(image)
+    denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
+    found = survey(picture, denoiser.architecture.image_size if denoiser.guided else None)
+    plan = plan_for(denoiser, picture.height, picture.width, tile)
+    result = _Collected()
+    denoise_rows(Source(picture, picture.alpha, found), denoiser, plan, result, picture.pixels.dtype)
+    return np.concatenate(result.strips).reshape(image.shape).astype(image.dtype, copy=False)
+
+
+class _ArrayRows:
+    """An array in memory as rows; see `photo.survey.Rows`."""
+
+    def __init__(self, image: NDArray[Any]) -> None:
+        if image.ndim not in {2, 3} or 0 in image.shape:
+            raise ValueError(f"image must have shape (H, W) or (H, W, C), not {image.shape}")
+        pixels = image.reshape(*image.shape[:2], -1)
+        if pixels.shape[2] > 4:
+            raise ValueError(f"image must have 1 to 4 channels, not {pixels.shape[2]}")
+        if image.dtype.kind == "f":
+            pixels = pixels.astype(np.float32, copy=False)
+        elif image.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+            raise ValueError(f"image must be uint8, uint16 or float, not {image.dtype}")
+        self.pixels = pixels
+        self.height, self.width = image.shape[:2]
+        self.channels = 1 if pixels.shape[2] < 3 else 3
+        self.alpha = pixels.shape[2] in {2, 4}
+
+    def strips(self, rows: int) -> Iterator[NDArray[Any]]:
+        for top in range(0, self.height, rows):
+            yield self.pixels[top : top + rows]
+
+
+class _Collected:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.strips: list[NDArray[Any]] = []
+
+    def write(self, strip: NDArray[Any]) -> None:
+        self.strips.append(strip)

@@ -1,0 +1,50 @@
+"""Between a file's pixels and what a network takes: grey, alpha, integer depths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.photo.read import Pixels
+
+Array = NDArray[np.float32]
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_MAXIMUM = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}
+
+
+def to_planes(pixels: Pixels) -> Array:
+    """Pixels (H, W, C) of a file as float32 (C, H, W) in [0, 1]."""
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+    maximum = _MAXIMUM[pixels.dtype]
+    if maximum == 1.0:
+        return np.clip(np.nan_to_num(planes, copy=False), 0, 1)
+    planes *= np.float32(1 / maximum)
+    return planes
+
+
+def from_planes(planes: Array, dtype: np.dtype[Any]) -> Pixels:
+    """Float planes (C, H, W) as pixels (H, W, C) of `dtype`, clipped and rounded."""
+    scaled = np.clip(planes, 0, 1).transpose(1, 2, 0) * np.float32(_MAXIMUM[dtype])
+    if dtype.kind == "u":
+        scaled = np.rint(scaled)
+    return np.ascontiguousarray(scaled.astype(dtype, copy=False))
+
+
+def convert_depth(pixels: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    """Pixels in another depth; as they are where it is the same."""
+    if pixels.dtype == dtype:
+        return pixels
+    return from_planes(to_planes(pixels), dtype)
+
+
+def as_rgb(planes: Array) -> Array:
+    """Three planes, of grey or RGB."""
+    return np.repeat(planes, 3, axis=0) if len(planes) == 1 else planes
+
+
+def as_grey(planes: Array) -> Array:
+    """The mean of the planes, so that a grey picture stays free of colour: (1, H, W)."""
+    mean: Array = planes.mean(0, keepdims=True)
+    return mean

@@ -1,0 +1,100 @@
+"""A denoiser ready to clean photos: which weights, and which runtime computes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from denoise_cli.errors import UsageError, WeightsError
+from denoise_cli.models.registry import DENOISERS, ModelInfo, denoiser_info
+from denoise_cli.photo.runtime import Runtime
+from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
+
+RuntimeName = Literal["auto", "onnx", "torch"]
+
+
+class Denoiser:
+    """A denoiser ready to clean photos.
+
+    Attributes:
+        architecture: What its weight file says of itself.
+        info: The registry's entry.
+        runtime: What computes.
+    """
+
+    def __init__(self, architecture: Architecture, runtime: Runtime) -> None:
+        self.architecture = architecture
+        self.info: ModelInfo = DENOISERS[architecture.name]
+        self.runtime = runtime
+
+    @property
+    def guided(self) -> bool:
+        return self.info.classifier is not None
+
+
+def load_denoiser(
+    model: str | None = None,
+    *,
+    batch_norm: bool = True,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    runtime: RuntimeName = "auto",
+) -> Denoiser:
+    """Load a denoiser.
+
+    Args:
+        model: Architecture whose bundled weights are taken (default: the best bundled).
+        batch_norm: Take the bundled weights with or without batch norm.
+        weights: A weight file or run folder instead of bundled weights.
+        device: auto, cpu, cuda, cuda:N or mps.
+        runtime: `onnx` (CPU only, does not import torch), `torch`, or `auto`: ONNX Runtime
+            unless the computer has, or the user names, another device than the CPU.
+
+    Raises:
+        UnknownName: There is no such model.
+        WeightsError: The weights are missing, damaged, or not those of `model`.
+        UsageError: The runtime cannot use the device.
+    """
+    path = find_denoiser(model, batch_norm, weights)
+    architecture = read_header(path)
+    if runtime == "auto":
+        runtime = "torch" if _wants_torch(device) else "onnx"
+    if runtime == "onnx":
+        if device not in {"auto", "cpu"}:
+            raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
+        from denoise_cli.photo.runtime_onnx import OnnxRuntime
+
+        return Denoiser(architecture, OnnxRuntime(path, architecture))
+    from denoise_cli.photo.runtime_torch import TorchRuntime
+
+    return Denoiser(architecture, TorchRuntime(path, device))
+
+
+def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:
+    """The weight file of a denoiser; arguments and errors as `load_denoiser`."""
+    wanted = None if model is None else denoiser_info(model).name
+    if weights is None:
+        return find_bundled(wanted or DEFAULT_MODEL, batch_norm)
+    path = find_weights(str(weights))
+    found = read_header(path)
+    if found.kind != "denoiser":
+        raise WeightsError(f"{weights} holds a classifier, not a denoiser.")
+    if wanted not in {None, found.name}:
+        raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
+    return path
+
+
+def _wants_torch(device: str) -> bool:
+    """Whether torch must be imported; with `auto`, a look at the machine says so without it."""
+    if device != "auto":
+        return device != "cpu"
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
+        return False
+    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists() or _is_apple_silicon()
+
+
+def _is_apple_silicon() -> bool:
+    uname = os.uname() if hasattr(os, "uname") else None
+    return uname is not None and uname.sysname == "Darwin" and uname.machine == "arm64"

@@ -1,0 +1,59 @@
+"""Which picture files can be read and written, and what each can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from denoise_cli.errors import UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format.
+
+    Attributes:
+        name: What the user writes after `--format`.
+        suffixes: File name endings, the usual one first.
+        depths: Bits per colour value that can be written, integer depths first; 32 is float.
+        alpha: Whether it holds transparency.
+        lossy: Whether it takes a quality.
+        loader: libvips loader, or empty where another library reads it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    depths: tuple[int, ...]
+    alpha: bool
+    lossy: bool
+    loader: str
+
+
+FORMATS: dict[str, Format] = {
+    entry.name: entry
+    for entry in (
+        Format("png", (".png",), (8, 16), alpha=True, lossy=False, loader="pngload"),
+        Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), alpha=False, lossy=True, loader="jpegload"),
+        Format("tiff", (".tif", ".tiff"), (8, 16, 32), alpha=True, lossy=False, loader="tiffload"),
+        Format("webp", (".webp",), (8,), alpha=True, lossy=True, loader="webpload"),
+        Format("avif", (".avif",), (8,), alpha=True, lossy=True, loader="heifload"),
+        Format("heic", (".heic", ".heif"), (8,), alpha=True, lossy=True, loader="heifload"),
+        Format("bmp", (".bmp",), (8,), alpha=False, lossy=False, loader=""),
+    )
+}
+SUFFIXES = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
+
+
+def format_named(name: str) -> Format:
+    """The format of a name such as `jpeg` or of an ending such as `jpg`; or `UnknownName`."""
+    key = name.lower().removeprefix(".")
+    if f".{key}" in SUFFIXES:
+        return SUFFIXES[f".{key}"]
+    if key not in FORMATS:
+        raise UnknownName("format", name, list(FORMATS))
+    return FORMATS[key]
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file name's ending; or `UnknownName`."""
+    return format_named(path.suffix or str(path))

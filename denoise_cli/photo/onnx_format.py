@@ -1,0 +1,120 @@
+"""Write ONNX models without the `onnx` package.
+
+ONNX files are protocol buffers, and the few message types that a network needs fit on a page.
+Writing them here keeps 37 MB of packages (`onnx`, `protobuf`, `ml_dtypes`) and their import time
+out of the program. Field numbers are those of the `onnx.proto` schema, IR version 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+IR_VERSION = 8
+OPSET = 18
+_FLOAT, _INT64 = 1, 7
+_DATA_TYPES = {np.dtype(np.float32): _FLOAT, np.dtype(np.int64): _INT64}
+_VARINT, _FIXED32, _BYTES = 0, 5, 2
+
+Attribute = int | float | str | Sequence[int]
+Shape = Sequence[int | str]
+
+
+class Graph:
+    """A network under construction: operators are added in the order of computation."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._count = 0
+
+    def input(self, name: str, shape: Shape) -> str:
+        """Declare a float input; a string in the shape names a free dimension."""
+        self._parts.append(_message(11, _value_info(name, shape)))
+        return name
+
+    def output(self, value: str, name: str, shape: Shape) -> None:
+        """Declare that `value` is the float output called `name`."""
+        self._parts.append(_message(1, _node("Identity", [value], [name], {})))
+        self._parts.append(_message(12, _value_info(name, shape)))
+
+    def constant(self, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        """Add weights or other constants; returns their name."""
+        name = self._name("c")
+        tensor = b"".join(_varint_field(1, size) for size in array.shape)
+        tensor += _varint_field(2, _DATA_TYPES[array.dtype]) + _text(8, name)
+        tensor += _message(9, np.ascontiguousarray(array).tobytes())
+        self._parts.append(_message(5, tensor))
+        return name
+
+    def add(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
+        """Add an operator of the standard set; returns the name of its output."""
+        name = self._name("v")
+        self._parts.append(_message(1, _node(operator, inputs, [name], attributes)))
+        return name
+
+    def serialize(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """The model as the bytes of an `.onnx` file."""
+        graph = b"".join(self._parts) + _text(2, "denoise")
+        model = _varint_field(1, IR_VERSION) + _text(2, "denoise")
+        model += _message(8, _varint_field(2, OPSET)) + _message(7, graph)
+        for key, value in (metadata or {}).items():
+            model += _message(14, _text(1, key) + _text(2, value))
+        return model
+
+    def _name(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+
+def _node(
+    operator: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]
+) -> bytes:
+    node = b"".join(_text(1, name) for name in inputs) + b"".join(_text(2, name) for name in outputs)
+    node += _text(4, operator)
+    return node + b"".join(_message(5, _attribute(*item)) for item in attributes.items())
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    head = _text(1, name)
+    if isinstance(value, int):
+        return head + _varint_field(3, value) + _varint_field(20, 2)
+    if isinstance(value, float):
+        return head + _tag(2, _FIXED32) + np.float32(value).tobytes() + _varint_field(20, 1)
+    if isinstance(value, str):
+        return head + _text(4, value) + _varint_field(20, 3)
+    return head + b"".join(_varint_field(8, item) for item in value) + _varint_field(20, 7)
+
+
+def _value_info(name: str, shape: Shape) -> bytes:
+    dimensions = (_text(2, size) if isinstance(size, str) else _varint_field(1, size) for size in shape)
+    tensor = _varint_field(1, _FLOAT) + _message(2, b"".join(_message(1, d) for d in dimensions))
+    return _text(1, name) + _message(2, _message(1, tensor))
+
+
+def _text(field: int, text: str) -> bytes:
+    return _message(field, text.encode())
+
+
+def _message(field: int, data: bytes) -> bytes:
+    return _tag(field, _BYTES) + _varint(len(data)) + data
+
+
+def _varint_field(field: int, value: int) -> bytes:
+    return _tag(field, _VARINT) + _varint(value)
+
+
+def _tag(field: int, wire_type: int) -> bytes:
+    return _varint(field << 3 | wire_type)
+
+
+def _varint(value: int) -> bytes:
+    """Base 128, least significant group first; negative numbers as 64-bit two's complement."""
+    value &= (1 << 64) - 1
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)

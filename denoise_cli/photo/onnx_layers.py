@@ -1,0 +1,90 @@
+"""The layers of our networks as ONNX operators, batch norm folded into the convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.photo.onnx_format import Graph
+
+Array = NDArray[np.float32]
+Tensors = Mapping[str, Array]
+_BATCH_NORM_EPSILON = 1e-5
+
+
+class Layers:
+    """Adds layers, named as in a weight file, to a graph.
+
+    Args:
+        graph: Receives the operators.
+        tensors: The weight file's tensors, float32.
+        batch_norm: Whether convolutions are followed by batch norm.
+    """
+
+    def __init__(self, graph: Graph, tensors: Tensors, batch_norm: bool) -> None:
+        self.graph = graph
+        self.batch_norm = batch_norm
+        self._tensors = tensors
+
+    def conv(self, x: str, name: str, norm: str | None = None, stride: int = 1) -> str:
+        """Convolution with padding that keeps the size, then the batch norm called `norm`."""
+        weight, bias = self._folded(name, norm, output_axis=0)
+        side = weight.shape[-1]
+        return self._convolve("Conv", x, weight, bias, strides=[stride] * 2, pads=[side // 2] * 4)
+
+    def conv_relu(self, x: str, name: str, stride: int = 1) -> str:
+        """`conv_bn_relu` of `models.layers`."""
+        norm = f"{name}.1" if self.batch_norm else None
+        return self.relu(self.conv(x, f"{name}.0", norm, stride))
+
+    def double_conv(self, x: str, name: str) -> str:
+        """Two times `conv_relu`."""
+        return self.conv_relu(self.conv_relu(x, f"{name}.0"), f"{name}.1")
+
+    def upsample(self, x: str, name: str, norm: str | None = None) -> str:
+        """Transposed convolution that doubles the size (2x2, or 3x3 with output padding)."""
+        weight, bias = self._folded(name, norm, output_axis=1)
+        side = weight.shape[-1]
+        # 2x2 kernels meet the doubled grid exactly; 3x3 ones lose a row and column at the start.
+        padding = [1, 1, 0, 0] if side == 3 else [0] * 4
+        return self._convolve("ConvTranspose", x, weight, bias, strides=[2, 2], pads=padding)
+
+    def linear(self, x: str, name: str) -> str:
+        """Fully connected layer on (B, features)."""
+        weight, bias = (self.graph.constant(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self.graph.add("Gemm", x, weight, bias, transB=1)
+
+    def relu(self, x: str) -> str:
+        return self.graph.add("Relu", x)
+
+    def max_pool(self, x: str, side: int = 2, padding: int = 0) -> str:
+        """Max-pooling with stride 2."""
+        return self.graph.add("MaxPool", x, kernel_shape=[side] * 2, strides=[2, 2], pads=[padding] * 4)
+
+    def reshape(self, x: str, *shape: int) -> str:
+        return self.graph.add("Reshape", x, self.graph.constant(np.array(shape, np.int64)))
+
+    def has(self, name: str) -> bool:
+        """Whether the weight file has a tensor of this name."""
+        return name in self._tensors
+
+    def _convolve(
+        self, operator: str, x: str, weight: Array, bias: Array, *, strides: list[int], pads: list[int]
+    ) -> str:
+        names = self.graph.constant(weight), self.graph.constant(bias)
+        kernel = list(weight.shape[2:])
+        return self.graph.add(operator, x, *names, kernel_shape=kernel, strides=strides, pads=pads)
+
+    def _folded(self, name: str, norm: str | None, output_axis: int) -> tuple[Array, Array]:
+        """Weight and bias of a convolution with its batch norm multiplied in."""
+        weight = self._tensors[f"{name}.weight"]
+        bias = self._tensors.get(f"{name}.bias", np.zeros(weight.shape[output_axis], np.float32))
+        if norm is None:
+            return weight, bias
+        mean, variance = self._tensors[f"{norm}.running_mean"], self._tensors[f"{norm}.running_var"]
+        scale = self._tensors[f"{norm}.weight"] / np.sqrt(variance + np.float32(_BATCH_NORM_EPSILON))
+        shape = [1] * weight.ndim
+        shape[output_axis] = -1
+        return weight * scale.reshape(shape), self._tensors[f"{norm}.bias"] + (bias - mean) * scale

@@ -1,0 +1,31 @@
+"""What computes: one small interface with two implementations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A denoiser on a device.
+
+    Attributes:
+        name: For messages, such as `onnx cpu`.
+        window: Pixels of the window that it computes best.
+    """
+
+    name: str
+    window: int
+
+    def guidance(self, thumbnail: Array) -> Array:
+        """The map (1, 32, g, g) that a guided model makes of a photo's thumbnail (1, 3, S, S)."""
+
+    def run(self, window: Array, guidance: Array | None) -> Array:
+        """Denoise (1, 3, h, w) in [0, 1], sides multiples of the size multiple.
+
+        `guidance` is (1, 32, h/8, w/8) for a guided model.
+        """

@@ -1,0 +1,67 @@
+"""ONNX Runtime on the CPU; torch is never imported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from safetensors.numpy import load_file
+
+from denoise_cli.errors import WeightsError
+from denoise_cli.models.registry import DENOISERS
+from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
+from denoise_cli.photo.onnx_layers import Tensors
+from denoise_cli.photo.runtime import Array
+from denoise_cli.weights.header import Architecture
+
+
+class OnnxRuntime:
+    """Runs graphs that are built from the weight file when it is loaded."""
+
+    name = "onnx cpu"
+    window = 768 * 1024
+
+    def __init__(self, path: Path, architecture: Architecture) -> None:
+        self._tensors = read_tensors(path)
+        self._architecture = architecture
+        a = architecture
+        try:
+            self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm))
+        except KeyError as error:
+            raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
+        self._guided = DENOISERS[a.name].classifier is not None
+
+    def guidance(self, thumbnail: Array) -> Array:
+        a = self._architecture
+        # Used once per photo, so the classifier's session does not stay in memory.
+        session = _session(guidance_graph(a.name, self._tensors, a.batch_norm, a.image_size))
+        result: Array = session.run(None, {"thumbnail": thumbnail})[0]
+        return result
+
+    def run(self, window: Array, guidance: Array | None) -> Array:
+        feed = {"image": window}
+        if guidance is not None:
+            feed["guidance"] = guidance
+        result: Array = self._denoiser.run(None, feed)[0]
+        return result
+
+
+def read_tensors(path: Path) -> Tensors:
+    """All tensors of a weight file, as float32."""
+    return {name: value.astype(np.float32, copy=False) for name, value in load_file(path).items()}
+
+
+def _session(model: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = _usable_cores()
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _usable_cores() -> int:
+    """Cores that this process may use: fewer than the machine's inside a container or a job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

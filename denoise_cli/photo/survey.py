@@ -1,0 +1,111 @@
+"""A first look at the whole photo: its noise level, whether it is grey, its thumbnail.
+
+Reading all rows once before the work begins also finds a file that ends early at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.photo.colour import Array, as_rgb, to_planes
+from denoise_cli.photo.read import Pixels
+from denoise_cli.photo.resize import Thumbnail
+
+STRIP = 256
+_SAMPLE = 2_000_000
+_BINS = 4096
+# The median of |N(0, 1)|.
+_NORMAL_MEDIAN = 0.67449
+
+
+class Rows(Protocol):
+    """What `Photo` and an array in memory have in common."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+
+    def strips(self, rows: int) -> Iterator[Pixels]:
+        """All pixels from top to bottom, at most `rows` rows at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the first look found.
+
+    Attributes:
+        sigma: Estimated standard deviation of the noise per colour channel, on [0, 1].
+        grey: Whether all colour channels are the same everywhere.
+        thumbnail: (1, 3, S, S) for the classifier of a guided model, else None.
+    """
+
+    sigma: tuple[float, ...]
+    grey: bool
+    thumbnail: NDArray[np.float32] | None
+
+
+def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
+    """Read all of `photo` once; make a thumbnail of `thumbnail_side` pixels if asked."""
+    thumbnail = None if thumbnail_side is None else Thumbnail(photo.height, photo.width, thumbnail_side)
+    noise = NoiseLevel(photo.channels)
+    every = max(1, photo.height * photo.width // _SAMPLE)
+    grey = True
+    for number, strip in enumerate(photo.strips(STRIP)):
+        colours = strip[..., : photo.channels]
+        grey = grey and bool((colours == colours[..., :1]).all())
+        if thumbnail is None and number % every:
+            continue
+        planes = to_planes(colours)
+        if number % every == 0:
+            noise.add(planes)
+        if thumbnail is not None:
+            thumbnail.add(as_rgb(planes))
+    return Survey(noise.sigma(), grey, None if thumbnail is None else thumbnail.result())
+
+
+class NoiseLevel:
+    """Noise estimate from the median size of second differences (after Immerkaer, 1996).
+
+    Second differences across both axes vanish on plane surfaces; their median ignores edges
+    and texture. Pixels at black or white, where noise is cut off, are left out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._counts = np.zeros((channels, _BINS), np.int64)
+
+    def add(self, planes: Array) -> None:
+        """Count the differences of (C, H, W) in [0, 1]."""
+        if min(planes.shape[1:]) < 3:
+            return
+        rows = planes[:, :-2] - 2 * planes[:, 1:-1] + planes[:, 2:]
+        # The weights (1, -2, 1) x (1, -2, 1) have norm 6.
+        size = np.abs(rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]) / 6
+        centre = planes[:, 1:-1, 1:-1]
+        inside = (centre > 0) & (centre < 1)
+        for channel, mask in enumerate(inside):
+            bins = np.minimum(size[channel][mask] * _BINS, _BINS - 1).astype(np.int64)
+            self._counts[channel] += np.bincount(bins, minlength=_BINS)
+
+    def sigma(self) -> tuple[float, ...]:
+        """The estimate per channel; 0 where there was nothing to look at."""
+        return tuple(_median(counts) / _NORMAL_MEDIAN for counts in self._counts)
+
+
+def _median(counts: NDArray[np.int64]) -> float:
+    """Median of values in [0, 1] from their histogram, linear within a bin."""
+    total = int(counts.sum())
+    # Exact zeros are counted in the first bin; where most are, there is no noise to speak of.
+    if total == 0 or counts[0] * 2 >= total:
+        return 0.0
+    sums = counts.cumsum()
+    place = int(np.searchsorted(sums, total / 2))
+    before = int(sums[place - 1])
+    return float(place + (total / 2 - before) / counts[place]) / _BINS

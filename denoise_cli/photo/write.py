@@ -1,0 +1,204 @@
+"""Write a photo strip by strip, with the metadata of the one it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any, Protocol
+
+import numpy as np
+import pyvips
+
+from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.files import replacing
+from denoise_cli.photo.bmp import write_bmp
+from denoise_cli.photo.formats import Format
+from denoise_cli.photo.pngstream import CancelledError, PngStream
+from denoise_cli.photo.read import Photo, Pixels
+
+DEFAULT_QUALITY = 95
+_DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.float32)}
+_INTERPRETATIONS = {(1, 8): "b-w", (1, 16): "grey16", (1, 32): "b-w", (3, 8): "srgb", (3, 16): "rgb16"}
+# What describes the old file's coding rather than the picture.
+_NOT_KEPT = frozenset(
+    {
+        *("width", "height", "bands", "format", "coding", "interpretation", "xoffset", "yoffset"),
+        *("xres", "yres", "filename", "vips-loader", "vips-sequential", "n-pages", "n-subifds", "subifd"),
+        *("page-height", "palette", "bits-per-sample", "interlaced", "jpeg-multiscan"),
+        *("jpeg-chroma-subsample", "jpeg-thumbnail-data", "heif-compression", "heif-bitdepth"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a result is stored.
+
+    Attributes:
+        format: File format.
+        bits: Bits per colour value; 32 is float.
+        quality: 1 to 100 for the lossy formats; 100 is lossless in WebP, AVIF and HEIC.
+    """
+
+    format: Format
+    bits: int
+    quality: int = DEFAULT_QUALITY
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return _DTYPES[self.bits]
+
+
+class Sink(Protocol):
+    """Takes finished rows from top to bottom."""
+
+    def write(self, strip: Pixels) -> None:
+        """Add rows (h, W, C)."""
+
+
+def choose_encoding(photo: Photo, kind: Format | None, bits: int | None, quality: int | None) -> Encoding:
+    """What the user asked for, and for the rest what the photo is.
+
+    Raises:
+        UsageError: The format cannot hold that many bits.
+    """
+    kind = kind or photo.format
+    if bits is None:
+        wanted = photo.dtype.itemsize * 8
+        bits = wanted if wanted in kind.depths else max(d for d in kind.depths if d <= 16)
+    if bits not in kind.depths:
+        depths = " or ".join(str(depth) for depth in kind.depths)
+        raise UsageError(f"{kind.name.upper()} files hold {depths} bits a colour, not {bits}.")
+    return Encoding(kind, bits, quality or DEFAULT_QUALITY)
+
+
+@contextmanager
+def writing(path: Path, photo: Photo, encoding: Encoding) -> Iterator[Sink]:
+    """A sink whose rows become the file `path`, whole or not at all.
+
+    Rows have the photo's channels (and alpha, which is dropped where the format has none) and
+    `encoding.dtype`.
+
+    Raises:
+        ImageError: The file cannot be written.
+    """
+    alpha = photo.alpha and encoding.format.alpha
+    with replacing(path) as temporary:
+        if encoding.bits == 32 or not encoding.format.loader:
+            collector = _Collector(photo, alpha, encoding)
+            yield collector
+            collector.save(temporary)
+        else:
+            with _Streamer(temporary, photo, alpha, encoding) as streamer:
+                yield streamer
+
+
+class _Streamer:
+    """Encodes in a thread of its own while rows arrive."""
+
+    def __init__(self, path: Path, photo: Photo, alpha: bool, encoding: Encoding) -> None:
+        self._path, self._photo, self._encoding = path, photo, encoding
+        self._channels = photo.channels + alpha
+        self._stream = PngStream(photo.height, photo.width, self._channels, encoding.dtype)
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._encode, daemon=True)
+
+    def __enter__(self) -> _Streamer:
+        self._thread.start()
+        return self
+
+    def write(self, strip: Pixels) -> None:
+        try:
+            self._stream.write(strip[..., : self._channels])
+        except CancelledError:
+            self._fail()
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if kind is not None:
+            self._stream.cancel()
+            self._thread.join()
+            return
+        try:
+            self._stream.finish()
+        except CancelledError:
+            self._fail()
+        self._thread.join()
+        if self._error is not None:
+            self._fail()
+
+    def _encode(self) -> None:
+        try:
+            source = pyvips.SourceCustom()
+            source.on_read(self._stream.read)
+            image = pyvips.Image.pngload_source(
+                source, access="sequential", fail_on="truncated", unlimited=True
+            )
+            _save(_with_metadata(image, self._photo, self._encoding), self._path, self._encoding)
+        except Exception as error:  # it belongs to the thread that writes, which raises it
+            self._error = error
+        finally:
+            self._stream.close()
+
+    def _fail(self) -> None:
+        self._thread.join()
+        raise _not_written(self._error) from self._error
+
+
+class _Collector:
+    """Keeps all rows, for the formats that cannot be streamed: BMP and float TIFF."""
+
+    def __init__(self, photo: Photo, alpha: bool, encoding: Encoding) -> None:
+        self._photo, self._encoding = photo, encoding
+        self._pixels = np.empty((photo.height, photo.width, photo.channels + alpha), encoding.dtype)
+        self._done = 0
+
+    def write(self, strip: Pixels) -> None:
+        self._pixels[self._done : self._done + len(strip)] = strip[..., : self._pixels.shape[2]]
+        self._done += len(strip)
+
+    def save(self, path: Path) -> None:
+        header = self._photo.header
+        if not self._encoding.format.loader:
+            write_bmp(path, self._pixels, (header.xres, header.yres))
+            return
+        try:
+            image = pyvips.Image.new_from_array(self._pixels)
+            _save(_with_metadata(image, self._photo, self._encoding), path, self._encoding)
+        except pyvips.Error as error:
+            raise _not_written(error) from error
+
+
+def _with_metadata(image: pyvips.Image, photo: Photo, encoding: Encoding) -> pyvips.Image:
+    """`image` with the photo's EXIF, XMP, ICC profile, resolution and the like."""
+    header = photo.header
+    kind = _INTERPRETATIONS.get((photo.channels, encoding.bits), "scrgb")
+    image = image.copy(interpretation=kind, xres=header.xres, yres=header.yres)
+    for name in header.get_fields():
+        if name not in _NOT_KEPT:
+            image.set_type(header.get_typeof(name), name, header.get(name))
+    return image
+
+
+def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
+    quality = encoding.quality
+    target = pyvips.Target.new_to_file(str(path))
+    match encoding.format.name:
+        case "png":
+            image.pngsave_target(target, compression=6, bitdepth=encoding.bits)
+        case "jpeg":
+            image.jpegsave_target(target, Q=quality, optimize_coding=True)
+        case "tiff":
+            image.tiffsave_target(target, compression="deflate", predictor="horizontal")
+        case "webp":
+            image.webpsave_target(target, Q=quality, lossless=quality == 100, smart_subsample=True)
+        case name:
+            codec = "av1" if name == "avif" else "hevc"
+            image.heifsave_target(target, Q=quality, lossless=quality == 100, compression=codec)
+
+
+def _not_written(error: Exception | None) -> ImageError:
+    detail = error.detail if isinstance(error, pyvips.Error) else str(error)
+    return ImageError(f"The result cannot be written ({' '.join(str(detail).split())}).")

@@ -56,8 +56,8 @@ def train(
     run(load_config(TrainConfig, file, set or [], flags), resume is not None, overwrite)
 
 
-def run(config: RunConfig, resume: bool, overwrite: bool) -> Path:
-    """Train with a display; says where the weights are and how to go on."""
+def run(config: RunConfig, resume: bool, overwrite: bool) -> Path | None:
+    """Train with a display and return the weight file; None on all processes but the first."""
     from denoise_cli.training.start import train as run_training
 
     display = TrainingDisplay(console)
@@ -65,5 +65,7 @@ def run(config: RunConfig, resume: bool, overwrite: bool) -> Path:
         result = run_training(config, display, resume=resume, overwrite=overwrite)
     finally:
         display.close()
+    if result is None:
+        return None
     console.note(f"Done: {result.steps} steps in {result.seconds:.0f} s. Weights: {result.weights}")
-    return result.run
+    return result.weights

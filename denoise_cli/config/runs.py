@@ -107,6 +107,8 @@ class RunConfig(Section):
     """Share batch statistics between GPUs."""
     validate_every: float = Field(1.0, gt=0)
     """Epochs between validations."""
+    save_seconds: float = Field(300.0, ge=0)
+    """Seconds between saved training states; the state is also saved after each validation."""
     validate_noise: str | None = None
     """Noise of the validation images (default: `noise`; `basic` where that is a mixture)."""
 

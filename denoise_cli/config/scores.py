@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
-from denoise_cli.models.registry import denoiser_info
+from denoise_cli.errors import ConfigError
+from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.noise.spec import parse_noise
+
+_NUMBER = re.compile(r"\d*\.?\d+")
 
 
 class TestDataConfig(Section):
@@ -69,3 +73,51 @@ class TestConfig(_ScoreConfig):
 
 class CompareConfig(_ScoreConfig):
     """Config of `denoise compare`."""
+
+    models: tuple[str, ...] = tuple(DENOISERS)
+    """Denoisers to compare, separated by commas."""
+    batch_norm: tuple[bool, ...] = (True,)
+    """Batch-norm settings to compare."""
+    noise: tuple[str, ...] = ("basic", "intense")
+    """Noises, separated by commas: basic, intense, blind, gaussian:S, awgn:S, or a bare sigma from 0 to 1."""
+    weights: Path | None = None
+    """A folder of runs (or one run or weight file) instead of the bundled weights."""
+    train: bool = False
+    """First train every cell that has no weights; the same command continues an interrupted grid."""
+    recipe: str = "study"
+    """Folder of training configs named MODEL-bn|nobn-NOISE.yaml, or the name of a shipped one."""
+    train_seeds: tuple[int, ...] = (0,)
+    """Seeds to train each cell with; their scores are averaged."""
+    train_set: tuple[str, ...] = ()
+    """Assignments for every training config, such as epochs=2."""
+    baselines: bool = False
+    """Also score classical methods."""
+    benchmark: Literal["awgn"] | None = None
+    """awgn: the field's own table, unclipped Gaussian noise at sigma 15, 25 and 50 of 255."""
+    protocol: Literal["image", "paper"] = "image"
+    """image: mean of per-image scores; paper: the study's pooled scores, beside its own."""
+
+    @field_validator("models", "noise", "train_seeds", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _known_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(denoiser_info(name).name for name in value))
+
+    @field_validator("noise", mode="after")
+    @classmethod
+    def _known_noises(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [f"gaussian:{name}" if _NUMBER.fullmatch(name) else name.lower() for name in value]
+        for name in names:
+            parse_noise(name)
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _something(self) -> CompareConfig:
+        for key in ("models", "batch_norm", "noise", "train_seeds"):
+            if not getattr(self, key):
+                raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
+        return self

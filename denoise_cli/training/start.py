@@ -11,7 +11,7 @@ from denoise_cli.config import RunConfig
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import World, join, launched_device, was_restarted
 from denoise_cli.errors import OutputExists
-from denoise_cli.files import write_atomic
+from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
 from denoise_cli.training.data import load_data
@@ -37,10 +37,12 @@ class Result:
     seconds: float
 
 
-def train(config: RunConfig, reporter: Reporter, *, resume: bool = False, overwrite: bool = False) -> Result:
+def train(
+    config: RunConfig, reporter: Reporter, *, resume: bool = False, overwrite: bool = False
+) -> Result | None:
     """Train as the config says and leave a run folder.
 
-    Under `torchrun`, every process calls this; only rank 0 writes and reports.
+    Under `torchrun`, every process calls this; only rank 0 writes, reports and gets a result.
 
     Raises:
         OutputExists: The run folder is there and neither `resume` nor `overwrite` is given.
@@ -56,6 +58,7 @@ def train(config: RunConfig, reporter: Reporter, *, resume: bool = False, overwr
         architecture, model = build_model(config, data)
         if world.is_main:
             run.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(run.path)
             text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
             write_atomic(run.config, text.encode())
             if data.skipped:
@@ -68,6 +71,8 @@ def train(config: RunConfig, reporter: Reporter, *, resume: bool = False, overwr
         finally:
             if world.is_main:
                 draw_curve(run)
+    if not world.is_main:
+        return None
     weights = run.best if run.best.is_file() else run.last
     return Result(run.path, weights, scores, trainer.step, trainer.seconds)
 

@@ -29,7 +29,6 @@ from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 
 LOG_SECONDS = 1.0
-SAVE_SECONDS = 300.0
 # Processes agree on a stop only so often, because agreeing waits for the device.
 STOP_EVERY = 10
 
@@ -115,7 +114,7 @@ class Trainer:
                     self._save()
                     self._event("interrupted")
                     raise Interrupted(received[0] if received else 15, self.run_folder.path)
-                if self.step % every == 0 or time.monotonic() - saved >= SAVE_SECONDS:
+                if self.step % every == 0 or time.monotonic() - saved >= self.config.save_seconds:
                     self._log(meter)
                     self._save()
                     saved = time.monotonic()

@@ -1,0 +1,37 @@
+"""`--help` and `--version` answer without loading anything heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "skimage", "scipy", "numpy", "PIL", "matplotlib", "onnxruntime", "pyvips")
+COMMANDS = ("train", "test", "classify", "compare", "denoise-image", "models", "runs")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(args: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from denoise_cli.cli.app import main\n"
+        f"sys.argv = ['denoise', *{args!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code in (0, None)\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_version_is_the_installed_one(denoise) -> None:
+    assert denoise("--version").stdout.strip() == f"denoise {version('denoise-cli')}"
+
+
+def test_help_names_every_command(denoise) -> None:
+    text = denoise("--help").stdout
+    for command in COMMANDS:
+        assert command in text

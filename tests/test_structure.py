@@ -1,0 +1,72 @@
+"""Dependencies between the rooms point one way, and only the console prints."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import denoise_cli
+
+PACKAGE = Path(denoise_cli.__file__).parent
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if "bundled" not in p.parts)
+
+# What each room may import of ours, beside itself.
+_GROUND = {"errors", "seeds"}
+_BASE = _GROUND | {"files", "devices", "distributed", "config", "runs", "models", "noise", "data", "metrics", "weights"}
+ALLOWED = {
+    "errors": set(),
+    "seeds": set(),
+    "files": _GROUND,
+    "devices": _GROUND,
+    "distributed": _GROUND,
+    "models": _GROUND,
+    "noise": _GROUND,
+    "metrics": set(),
+    "config": _GROUND | {"models", "noise"},
+    "data": _GROUND | {"files"},
+    "runs": _GROUND | {"files"},
+    "weights": _GROUND | {"files", "models", "runs"},
+    "evaluation": _BASE | {"training", "photo"},
+    "training": _BASE | {"evaluation"},
+    "photo": _BASE,
+    "cli": _BASE | {"training", "evaluation", "photo"},
+    "__init__": _BASE | {"photo"},
+    "__main__": {"cli"},
+}
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "denoise_cli":
+            names = [f"denoise_cli.{alias.name}" for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("denoise_cli.")}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    room = _room(path)
+    assert _imports(path) <= ALLOWED[room] | {room}
+
+
+def test_only_the_console_prints() -> None:
+    printing = [
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert printing == []
+
+
+def test_the_whole_house_was_read() -> None:
+    assert {"cli", "training", "evaluation", "photo", "models", "noise", "data"} <= {_room(p) for p in FILES}

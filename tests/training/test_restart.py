@@ -1,0 +1,114 @@
+"""A run that is killed and resumed ends with the very weights of one that was not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+SETTINGS = ["--steps", "60", "--batch-size", "8", "--no-batchnorm", "--noise", "blind"]
+KEYS = ["precision=fp32", "save_seconds=0", "optim.ema=0.9", "optim.schedule=cosine", "validate_every=10"]
+
+
+def _start(images: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
+    keys = [part for key in KEYS for part in ("--set", key)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "denoise_cli", "train", "cae", "--dataset", str(images)]
+        + ["--out", str(out), *SETTINGS, *keys, *extra],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _resume(out: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "denoise_cli", "train", "--resume", str(out)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_a_checkpoint(out: Path, newer_than: set[str], process: subprocess.Popen[str]) -> set[str]:
+    while process.poll() is None:
+        names = {path.name for path in (out / "checkpoints").glob("step-*.pt")}
+        if names - newer_than:
+            return names
+        time.sleep(0.005)
+    return {path.name for path in (out / "checkpoints").glob("step-*.pt")}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("images")
+    generator = random.Random(0)
+    for number in range(24):
+        tile = Image.new("RGB", (3, 3))
+        tile.putdata([tuple(generator.randrange(256) for _ in range(3)) for _ in range(9)])
+        tile.resize((24, 24), Image.Resampling.BICUBIC).save(root / f"{number}.png")
+    return root
+
+
+def test_sigkill_at_random_moments_changes_no_bit(images: Path, tmp_path: Path) -> None:
+    whole = _start(images, tmp_path / "whole")
+    assert whole.wait() == 0, whole.stderr.read() if whole.stderr else ""
+
+    broken = tmp_path / "broken"
+    generator = random.Random(time.time_ns())
+    process, seen, kills = _start(images, broken), set[str](), 0
+    for _ in range(3):
+        seen = _wait_for_a_checkpoint(broken, seen, process)
+        time.sleep(generator.uniform(0, 0.05))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        process = _resume(broken)
+    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
+
+    assert kills >= 2, "the run ended before it was killed: the test proves nothing"
+    for name in ("last.safetensors", "best.safetensors"):
+        ours, theirs = load_file(tmp_path / "whole" / name), load_file(broken / name)
+        assert ours.keys() == theirs.keys()
+        assert all((ours[key] == theirs[key]).all() for key in ours)
+    assert not list(broken.rglob(".*")), "a half-written file was left behind"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_resume(
+    images: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "run"
+    process = _start(images, out, "--steps", "5000")
+    _wait_for_a_checkpoint(out, set(), process)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert f"--resume {out}" in message
+    assert "Traceback" not in message
+    assert list((out / "checkpoints").glob("step-*.pt"))
+
+
+def test_runs_are_neither_restarted_nor_overwritten_unasked(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert _start(images, out, "--steps", "4").wait() == 0
+    before = (out / "last.safetensors").read_bytes()
+    again = _start(images, out, "--steps", "4")
+    _, message = again.communicate()
+    assert again.returncode == 1
+    assert "finished run" in message
+    assert "--overwrite" in message
+    resumed = _resume(out)
+    resumed.communicate()
+    assert resumed.returncode == 0
+    assert (out / "last.safetensors").read_bytes() == before
+    assert _start(images, out, "--steps", "4", "--overwrite", "--seed", "5").wait() == 0
+    assert (out / "last.safetensors").read_bytes() != before

@@ -100,7 +100,9 @@ class CompareConfig(_ScoreConfig):
     @field_validator("models", "noise", "train_seeds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("models")
     @classmethod

@@ -1,0 +1,126 @@
+"""Score one cell of a comparison: a model's runs, or one other method."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from denoise_cli.data.source import ImageSource
+from denoise_cli.distributed import World
+from denoise_cli.evaluation.cells import Candidate, CellName
+from denoise_cli.evaluation.intervals import mean_interval
+from denoise_cli.evaluation.results import Cell, ScoredRun
+from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.weights.files import load_weights
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all cells of a comparison share.
+
+    Attributes:
+        source: The clean images.
+        seed: Of the test noise.
+        paper: Score by the study's pooled protocol.
+        on_images: Called with the number of images done since the last call.
+    """
+
+    source: ImageSource
+    device: torch.device
+    world: World
+    seed: int
+    paper: bool
+    on_images: Callable[[int], None]
+
+
+def score_model(cell: CellName, candidates: Sequence[Candidate], task: Task) -> Cell:
+    """Score a model; several runs of one cell are averaged image by image."""
+    all_scores, runs = [], []
+    for candidate in candidates:
+        _, model = load_weights(candidate.path)
+        scores = _score(model.to(task.device), cell.noise, task)
+        psnr, ssim = _means(scores, task.paper)
+        all_scores.append(scores)
+        runs.append(
+            ScoredRun(
+                weights=candidate.label,
+                sha256=hashlib.sha256(candidate.path.read_bytes()).hexdigest(),
+                trained_on=candidate.architecture.noise,
+                seed=candidate.seed,
+                psnr=psnr,
+                ssim=ssim,
+            )
+        )
+    spread = (
+        float(np.std(np.array([run.psnr for run in runs], np.float64), ddof=1)) if len(runs) > 1 else None
+    )
+    return Cell(
+        method=cell.model,
+        kind="model",
+        batch_norm=cell.batch_norm,
+        noise=cell.noise,
+        runs=tuple(runs),
+        psnr_spread=spread,
+        **_summary(all_scores, task),
+    )
+
+
+def score_method(
+    method: str,
+    kind: Literal["input", "classical"],
+    clean: nn.Module,
+    noise: str,
+    settings: dict[str, float | int | str],
+    task: Task,
+) -> Cell:
+    """Score something that needs no weights; `clean` runs on the CPU."""
+    scores = _score(clean, noise, replace(task, device=torch.device("cpu")))
+    return Cell(method=method, kind=kind, noise=noise, settings=settings, **_summary([scores], task))
+
+
+def _score(model: nn.Module, noise: str, task: Task) -> Scores:
+    return score(
+        model,
+        task.source,
+        parse_noise(noise),
+        device=task.device,
+        seed=task.seed,
+        study_protocol=task.paper,
+        world=task.world,
+        on_images=task.on_images,
+    )
+
+
+def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
+    if paper:
+        return scores.study_psnr, scores.study_ssim
+    return mean_interval(scores.psnr.numpy())[0], mean_interval(scores.ssim.numpy())[0]
+
+
+def _summary(all_scores: Sequence[Scores], task: Task) -> dict[str, Any]:
+    """The fields of a `Cell` that scores give, averaged over runs."""
+    groups = None if task.source.groups is None else task.source.groups.numpy()
+    pixels = int(task.source.shapes.prod(1).sum())
+    seconds = float(np.mean([scores.seconds_per_image for scores in all_scores])) * len(task.source)
+    fields: dict[str, Any] = {"seconds_per_megapixel": seconds / (pixels / 1e6)}
+    for name in ("psnr", "ssim"):
+        values: Values = np.mean([getattr(scores, name).numpy() for scores in all_scores], 0)
+        mean, low, high = mean_interval(values, groups)
+        fields[name], fields[f"{name}_interval"] = mean, (low, high)
+        fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
+    if task.paper:
+        # The pooled score of a batch is no mean over images, so it has no interval over them.
+        pooled = np.array([(s.study_psnr, s.study_ssim) for s in all_scores], np.float64).mean(0)
+        fields |= {"psnr": float(pooled[0]), "ssim": float(pooled[1])}
+        fields |= {"psnr_interval": None, "ssim_interval": None}
+    return fields

@@ -1,0 +1,116 @@
+"""Which weights stand for a cell of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from denoise_cli.config import CompareConfig
+from denoise_cli.errors import WeightsError
+from denoise_cli.runs import RunFolder
+from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.store import find_bundled, find_weights
+
+
+@dataclass(frozen=True, slots=True)
+class CellName:
+    """A model under one batch-norm setting and one noise."""
+
+    model: str
+    batch_norm: bool
+    noise: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A weight file that may stand for a cell.
+
+    Attributes:
+        label: What results call it: the run's folder, the file, or `bundled`.
+        seed: Training seed; None where that is not known.
+    """
+
+    path: Path
+    label: str
+    architecture: Architecture
+    seed: int | None
+
+
+def cell_names(config: CompareConfig) -> list[CellName]:
+    """All cells of a comparison: by batch norm, then noise, then model."""
+    return [
+        CellName(model, setting, noise)
+        for setting in config.batch_norm
+        for noise in config.noise
+        for model in config.models
+    ]
+
+
+def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Candidate]:
+    """The weights that stand for a cell: of these runs, or the bundled ones.
+
+    A run stands for the noise that it was trained on, and one trained on a mixture for every
+    noise that has no run of its own.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    if runs is None:
+        path = find_bundled(cell.model, cell.batch_norm)
+        return [Candidate(path, "bundled", read_header(path), None)]
+    fitting = [
+        run
+        for run in runs
+        if run.architecture.kind == "denoiser"
+        and (run.architecture.name, run.architecture.batch_norm) == (cell.model, cell.batch_norm)
+    ]
+    exact = [run for run in fitting if run.architecture.noise == cell.noise]
+    found = exact or [run for run in fitting if is_mixture(run.architecture.noise)]
+    if not found:
+        setting = "with" if cell.batch_norm else "without"
+        raise WeightsError(f"No run of {cell.model} {setting} batch norm was trained on {cell.noise} noise.")
+    return found
+
+
+def is_mixture(noise: str) -> bool:
+    """Whether a noise is drawn anew for each picture, so that its models serve any noise."""
+    return noise == "blind" or "+" in noise or "-" in noise
+
+
+def train_command(model: str, batch_norm: bool, noises: Sequence[str], config: CompareConfig) -> str:
+    """The command that trains a model under these noises and compares what came out."""
+    dataset = "stl10" if config.data.dataset == "sample" else config.data.dataset
+    parts = ["denoise compare --train", f"--models {model}"]
+    parts += [] if batch_norm else ["--no-batchnorm"]
+    parts += [f"--noise {','.join(noises)}", f"--dataset {dataset}"]
+    parts += [] if config.weights is None else [f"--weights {config.weights}"]
+    return " ".join(parts)
+
+
+def read_runs(weights: Path) -> list[Candidate]:
+    """All weight files of a folder of runs, of one run, or one file.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    if weights.is_file() or (weights / "last.safetensors").is_file():
+        paths = [find_weights(str(weights))]
+    else:
+        paths = [find_weights(str(last.parent)) for last in sorted(weights.glob("*/last.safetensors"))]
+    if not paths:
+        raise WeightsError(
+            f"{weights} is not a folder of runs.",
+            "Name a folder that holds run folders, or train the grid into it with --train.",
+        )
+    return [Candidate(path, str(path.parent), read_header(path), _seed_of(path)) for path in paths]
+
+
+def _seed_of(path: Path) -> int | None:
+    config = RunFolder(path.parent).config
+    if not config.is_file():
+        return None
+    seed = yaml.safe_load(config.read_text()).get("seed")
+    return seed if isinstance(seed, int) else None

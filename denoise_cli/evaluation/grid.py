@@ -1,0 +1,176 @@
+"""Score a grid of models, batch-norm settings and noises: `denoise compare`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from torch import nn
+
+from denoise_cli.config import CompareConfig
+from denoise_cli.data.source import ImageSource
+from denoise_cli.devices import resolve_device
+from denoise_cli.distributed import join, launched_device
+from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.evaluation.cell_scores import Task, score_method, score_model
+from denoise_cli.evaluation.cells import (
+    Candidate,
+    CellName,
+    cell_names,
+    find_candidates,
+    read_runs,
+    train_command,
+)
+from denoise_cli.evaluation.intervals import mean_interval
+from denoise_cli.evaluation.published import STUDY, stl10_share
+from denoise_cli.evaluation.results import Cell, Cost, Results
+from denoise_cli.evaluation.single import Progress, load_test_images
+from denoise_cli.metrics import WINDOW
+from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
+
+
+def run_grid(config: CompareConfig, progress: Progress) -> Results | None:
+    """Score as the config says; under `torchrun` the images are shared, and only rank 0 returns results.
+
+    Raises:
+        DataError, WeightsError: Images or a folder of runs that are not there or do not fit.
+    """
+    device = resolve_device(launched_device(config.device))
+    runs = None if config.weights is None else read_runs(config.weights)
+    source = load_test_images(config.data)
+    _check_sizes(source)
+    names = cell_names(config)
+    total = (len(names) + len(config.noise)) * len(source)
+    with join(device) as world, progress("Scoring", total) as advance:
+        task = Task(source, device, world, config.seed, config.protocol == "paper", advance)
+        cells = [_noisy(noise, task) for noise in config.noise]
+        cells += _with_commands([_model(name, runs, task) for name in names], config)
+        if not world.is_main:
+            return None
+    share = stl10_share(config.data.dataset, source.shapes.numpy())
+    if share is not None and config.protocol == "paper":
+        cells = [_with_published(cell) for cell in cells]
+    return Results(
+        dataset=config.data.dataset,
+        images=source.names,
+        protocol=config.protocol,
+        seed=config.seed,
+        device=_device_name(device),
+        versions={name: version(name) for name in ("denoise-cli", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        costs={name: _cost(name) for name in config.models},
+        cells=tuple(compare_to_best(cells, None if source.groups is None else source.groups.numpy())),
+        notes=tuple(_notes(share, config, source)),
+    )
+
+
+def compare_to_best(cells: Sequence[Cell], groups: np.ndarray | None) -> list[Cell]:
+    """Add to each scored cell its paired difference to the best of its column.
+
+    A column is a batch-norm setting and a noise; methods without batch norm are compared in
+    the column whose best cell is highest.
+    """
+    compared = []
+    for cell in cells:
+        column = [
+            other
+            for other in cells
+            if other.psnr is not None
+            and other.noise == cell.noise
+            and (cell.batch_norm is None or other.batch_norm in {None, cell.batch_norm})
+        ]
+        if cell.psnr is None or not column:
+            compared.append(cell)
+            continue
+        best = max(column, key=lambda other: other.psnr or 0.0)
+        difference = np.subtract(_values(cell), _values(best))
+        mean, low, high = mean_interval(difference, groups)
+        compared.append(cell.model_copy(update={"to_best": mean, "to_best_interval": (low, high)}))
+    return compared
+
+
+def _values(cell: Cell) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in cell.image_psnr])
+
+
+def _noisy(noise: str, task: Task) -> Cell:
+    return score_method("noisy input", "input", nn.Identity(), noise, {}, task)
+
+
+def _model(name: CellName, runs: Sequence[Candidate] | None, task: Task) -> Cell:
+    try:
+        candidates = find_candidates(name, runs)
+    except WeightsError as error:
+        task.on_images(len(task.source))
+        return Cell(
+            method=name.model,
+            kind="model",
+            batch_norm=name.batch_norm,
+            noise=name.noise,
+            missing=str(error),
+        )
+    return score_model(name, candidates, task)
+
+
+def _with_commands(cells: Sequence[Cell], config: CompareConfig) -> list[Cell]:
+    """Tell each missing cell the command that trains it and all its model's other missing ones."""
+    completed = []
+    for cell in cells:
+        lacking = [
+            other
+            for other in cells
+            if other.missing and (other.method, other.batch_norm) == (cell.method, cell.batch_norm)
+        ]
+        noises = [other.noise for other in lacking]
+        command = train_command(cell.method, bool(cell.batch_norm), noises, config) if cell.missing else ""
+        completed.append(cell.model_copy(update={"make": command}))
+    return completed
+
+
+def _with_published(cell: Cell) -> Cell:
+    row = STUDY.get((cell.method, bool(cell.batch_norm), cell.noise))
+    if row is None or cell.batch_norm is None:
+        return cell
+    return cell.model_copy(update={"published_psnr": row[0], "published_ssim": row[1]})
+
+
+def _check_sizes(source: ImageSource) -> None:
+    sides = source.shapes.min(1).values
+    small = int(sides.argmin())
+    if int(sides[small]) < WINDOW:
+        height, width = source.shapes[small].tolist()
+        raise DataError(
+            f"{source.names[small]} has {width}x{height} pixels; SSIM needs at least {WINDOW}x{WINDOW}.",
+            "Take the small images out of the folder.",
+        )
+
+
+def _notes(share: str | None, config: CompareConfig, source: ImageSource) -> list[str]:
+    notes = []
+    if share == "part" and config.protocol == "paper":
+        notes.append(
+            f"Published values are for the 8,000 STL-10 test images; ours are for {len(source)} images of "
+            f"{config.data.dataset}, a part of STL-10, so the difference is not exact."
+        )
+    if source.groups is not None:
+        photos = len(np.unique(source.groups.numpy()))
+        notes.append(
+            f"Intervals are over the {photos} photographs that the {len(source)} images were cut from."
+        )
+    if source.skipped:
+        notes.append(f"{len(source.skipped)} files could not be read, such as {source.skipped[0]}")
+    return notes
+
+
+def _cost(name: str) -> Cost:
+    parameters = count_parameters(build_denoiser(name, batch_norm=True))
+    return Cost(parameters=parameters, gflop_per_megapixel=denoiser_info(name).gflop_per_megapixel)
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"

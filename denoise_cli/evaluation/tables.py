@@ -1,0 +1,164 @@
+"""Tables of a comparison, as text that any format can lay out; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from denoise_cli.evaluation.results import Cell, Interval, Results
+
+NONE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column under a group's title; `best` are the rows to emphasise."""
+
+    title: str
+    values: tuple[str, ...]
+    best: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Columns that belong together and are not torn apart."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: one row per method."""
+
+    title: str
+    rows: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+def build_sheets(results: Results) -> list[Sheet]:
+    """The tables of a comparison: scores, differences to the best, published values, cost."""
+    rows = tuple(results.methods)
+    sheets = [
+        Sheet(_title(results), rows, tuple(_score_group(results, *column) for column in results.columns))
+    ]
+    if any(cell.psnr is not None and cell.kind != "input" for cell in results.cells):
+        sheets.append(
+            Sheet(
+                "PSNR minus that of the best in the column, dB, image by image",
+                rows,
+                tuple(_difference_group(results, *column) for column in results.columns),
+            )
+        )
+    published = _published_sheet(results)
+    sheets += [published] if published else []
+    return [*sheets, _cost_sheet(results)]
+
+
+def missing_notes(results: Results) -> list[str]:
+    """One line per reason why cells have no scores, with the command that mends it."""
+    reasons: dict[str, list[str]] = {}
+    for cell in results.cells:
+        if cell.missing and cell.missing not in reasons.setdefault(cell.make, []):
+            reasons[cell.make].append(cell.missing)
+    return [f"{' '.join(texts)} Make them: {command}" for command, texts in reasons.items()]
+
+
+def column_title(batch_norm: bool, noise: str) -> str:
+    """How tables and charts call a column."""
+    return f"{noise}, BN {'on' if batch_norm else 'off'}"
+
+
+def with_interval(value: float | None, interval: Interval | None, digits: int) -> str:
+    """`24.53 ±0.31`, half the interval's width; `-` for no value."""
+    if value is None:
+        return NONE
+    text = f"{value:.{digits}f}"
+    return text if interval is None else f"{text} ±{(interval[1] - interval[0]) / 2:.{digits}f}"
+
+
+def _title(results: Results) -> str:
+    protocol = "paper protocol" if results.protocol == "paper" else "mean per image ± 95 % interval"
+    return f"{results.dataset}, {len(results.images)} images: PSNR in dB and SSIM, {protocol}"
+
+
+def _score_group(results: Results, batch_norm: bool, noise: str) -> Group:
+    cells = [results.cell(method, batch_norm, noise) for method in results.methods]
+    psnr = [with_interval(cell.psnr, cell.psnr_interval, 2) if cell else NONE for cell in cells]
+    for place, cell in enumerate(cells):
+        if cell is not None and cell.psnr_spread is not None:
+            psnr[place] += f" (sd {cell.psnr_spread:.2f}, {len(cell.runs)} runs)"
+    ssim = [with_interval(cell.ssim, cell.ssim_interval, 3) if cell else NONE for cell in cells]
+    return Group(
+        column_title(batch_norm, noise),
+        (
+            Column("PSNR", tuple(psnr), _best(cells, lambda cell: cell.psnr)),
+            Column("SSIM", tuple(ssim), _best(cells, lambda cell: cell.ssim)),
+        ),
+    )
+
+
+def _difference_group(results: Results, batch_norm: bool, noise: str) -> Group:
+    values = []
+    for method in results.methods:
+        cell = results.cell(method, batch_norm, noise)
+        best = cell is not None and cell.to_best == 0
+        values.append("best" if best else _signed(cell.to_best, cell.to_best_interval) if cell else NONE)
+    return Group(column_title(batch_norm, noise), (Column("Δ PSNR", tuple(values)),))
+
+
+def _published_sheet(results: Results) -> Sheet | None:
+    groups = []
+    for batch_norm, noise in results.columns:
+        cells = [results.cell(method, batch_norm, noise) for method in results.methods]
+        if any(cell and cell.published_psnr is not None for cell in cells):
+            groups.append(_published_group(cells, column_title(batch_norm, noise)))
+    if not groups:
+        return None
+    return Sheet("Published by the study, and ours minus published", tuple(results.methods), tuple(groups))
+
+
+def _published_group(cells: Sequence[Cell | None], title: str) -> Group:
+    columns = []
+    for name, digits in (("psnr", 2), ("ssim", 3)):
+        theirs, deltas = [], []
+        for cell in cells:
+            published = getattr(cell, f"published_{name}") if cell else None
+            ours = getattr(cell, name) if cell else None
+            theirs.append(NONE if published is None else f"{published:.{digits}f}")
+            deltas.append(NONE if published is None or ours is None else f"{ours - published:+.{digits}f}")
+        columns += [Column(name.upper(), tuple(theirs)), Column("ours minus", tuple(deltas))]
+    return Group(title, tuple(columns))
+
+
+def _cost_sheet(results: Results) -> Sheet:
+    parameters, operations, seconds = [], [], []
+    for method in results.methods:
+        cost = results.costs.get(method)
+        parameters.append(f"{cost.parameters:,}" if cost else NONE)
+        operations.append(f"{cost.gflop_per_megapixel:.1f}" if cost else NONE)
+        times = [
+            cell.seconds_per_megapixel
+            for cell in results.cells
+            if cell.method == method and cell.kind != "input" and cell.seconds_per_megapixel is not None
+        ]
+        seconds.append(f"{sorted(times)[len(times) // 2]:.2f}" if times else NONE)
+    return Sheet(
+        f"Cost per megapixel, on {results.device}",
+        tuple(results.methods),
+        (
+            Group("", (Column("parameters", tuple(parameters)),)),
+            Group("", (Column("GFLOP", tuple(operations)),)),
+            Group("", (Column("seconds", tuple(seconds)),)),
+        ),
+    )
+
+
+def _best(cells: Sequence[Cell | None], value: Callable[[Cell], float | None]) -> frozenset[int]:
+    found = {place: value(cell) for place, cell in enumerate(cells) if cell is not None}
+    scored = {place: number for place, number in found.items() if number is not None}
+    return frozenset([max(scored, key=lambda place: scored[place])] if scored else [])
+
+
+def _signed(value: float | None, interval: Interval | None) -> str:
+    return NONE if value is None else f"{'+' if value > 0 else ''}{with_interval(value, interval, 2)}"

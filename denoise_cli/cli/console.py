@@ -57,7 +57,7 @@ class Console:
 class Advance:
     """Moves a progress display on."""
 
-    def __call__(self, count: int, extra: str = "") -> None:
+    def __call__(self, count: float, extra: str = "") -> None:
         """`count` more are done; `extra` is shown behind the bar."""
 
 
@@ -65,21 +65,21 @@ class _BarAdvance(Advance):
     def __init__(self, bar: Progress, task: Any) -> None:
         self._bar, self._task = bar, task
 
-    def __call__(self, count: int, extra: str = "") -> None:
-        changes = {"extra": extra} if extra else {}
-        self._bar.update(self._task, advance=count, **changes)
+    def __call__(self, count: float, extra: str = "") -> None:
+        fields: dict[str, Any] = {"extra": extra} if extra else {}
+        self._bar.update(self._task, advance=count, **fields)
 
 
 class _PlainAdvance(Advance):
     def __init__(self, console: Console, title: str, total: int) -> None:
         self._console, self._title, self._total = console, title, total
-        self._done, self._last = 0, time.monotonic()
+        self._done, self._last = 0.0, time.monotonic()
 
-    def __call__(self, count: int, extra: str = "") -> None:
+    def __call__(self, count: float, extra: str = "") -> None:
         self._done += count
         if time.monotonic() - self._last >= _PLAIN_SECONDS:
             self._last = time.monotonic()
-            self._console.note(f"{self._title}: {self._done}/{self._total} {extra}".rstrip())
+            self._console.note(f"{self._title}: {self._done:.0f}/{self._total} {extra}".rstrip())
 
 
 class TrainingDisplay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -20,13 +21,31 @@ class DenoiseConfig(Section):
     weights: str | None = None
     """A weight file or run folder instead of the bundled weights."""
     output: Path | None = None
-    """Output file or folder (default NAME.denoised.EXT beside the input)."""
+    """Output file, or folder for several photos (default NAME.denoised.EXT beside the input)."""
     overwrite: bool = False
-    """Replace an existing output."""
+    """Replace existing results."""
+    skip_existing: bool = False
+    """Leave out photos whose result exists, to go on where a run was stopped."""
+    recursive: bool = False
+    """Also take the photos in sub-folders; they are mirrored in the output folder."""
+    shard: str | None = None
+    """Do only share I of N, counted from 0 (default: from SLURM, Kubernetes or torchrun)."""
+    format: Literal["png", "jpeg", "tiff", "webp", "avif", "heic", "bmp"] | None = None
+    """png, jpeg, tiff, webp, avif, heic or bmp (default: that of the photo)."""
+    quality: int | None = Field(None, ge=1, le=100)
+    """Quality of lossy formats; 100 is lossless in WebP, AVIF and HEIC (default 95)."""
+    bits: Literal[8, 16, 32] | None = None
+    """Bits per colour value; 32 is float (default: that of the photo)."""
+    strength: float = Field(1.0, ge=0, le=1)
+    """Share of the noise found that is removed."""
+    detail: float = Field(0.0, ge=0, le=1)
+    """Share of the removed brightness (not colour) that is given back as texture."""
+    tile: str = Field("auto", pattern=r"^(auto|exact|\d+)$")
+    """auto, exact (no difference to the whole photo), or the tile's side in pixels."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    tile: str = Field("auto", pattern=r"auto|exact|\d+")
-    """auto, exact (no difference to the whole photo), or the tile's side in pixels."""
+    runtime: Literal["auto", "onnx", "torch"] = "auto"
+    """onnx (ONNX Runtime, on the CPU), torch, or auto: onnx unless there is a GPU."""
 
     @field_validator("model")
     @classmethod

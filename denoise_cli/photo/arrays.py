@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from denoise_cli.photo.denoiser import Denoiser, load_denoiser
-from denoise_cli.photo.process import Source, denoise_rows, plan_for
+from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.survey import survey
 
 
-def denoise(image: NDArray[Any], model: Denoiser | str | None = None, *, tile: str = "auto") -> NDArray[Any]:
+def denoise(
+    image: NDArray[Any],
+    model: Denoiser | str | None = None,
+    *,
+    strength: float = 1.0,
+    detail: float = 0.0,
+    tile: str = "auto",
+) -> NDArray[Any]:
     """Remove the noise from a picture.
 
     Args:
@@ -21,6 +28,8 @@ def denoise(image: NDArray[Any], model: Denoiser | str | None = None, *, tile: s
             4 (RGB and alpha). uint8 in 0..255, uint16 in 0..65535, or float in [0, 1]; values
             outside are clipped. Alpha is kept as it is.
         model: From `load_model`, or the name of a model with bundled weights.
+        strength: Share of the noise found that is removed, 0 to 1.
+        detail: Share of the removed brightness that is given back as texture, 0 to 1.
         tile: `auto`, `exact` (no difference to the whole picture), or a side in pixels.
 
     Returns:
@@ -32,14 +41,14 @@ def denoise(image: NDArray[Any], model: Denoiser | str | None = None, *, tile: s
     picture = _ArrayRows(image)
     denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
     found = survey(picture, denoiser.architecture.image_size if denoiser.guided else None)
-    plan = plan_for(denoiser, picture.height, picture.width, tile)
-    result = _Collected()
-    denoise_rows(Source(picture, picture.alpha, found), denoiser, plan, result, picture.pixels.dtype)
+    controls = Controls(tile=tile, strength=strength, detail=detail)
+    result = _Collected(picture.pixels.dtype)
+    denoise_rows(picture, found, denoiser, controls, result)
     return np.concatenate(result.strips).reshape(image.shape).astype(image.dtype, copy=False)
 
 
 class _ArrayRows:
-    """An array in memory as rows; see `photo.survey.Rows`."""
+    """An array in memory as rows; see `photo.rows.Rows`."""
 
     def __init__(self, image: NDArray[Any]) -> None:
         if image.ndim not in {2, 3} or 0 in image.shape:
@@ -64,7 +73,8 @@ class _ArrayRows:
 class _Collected:
     """A sink that keeps what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
         self.strips: list[NDArray[Any]] = []
 
     def write(self, strip: NDArray[Any]) -> None:

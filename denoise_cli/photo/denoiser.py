@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 from denoise_cli.errors import UsageError, WeightsError
@@ -22,12 +24,16 @@ class Denoiser:
         architecture: What its weight file says of itself.
         info: The registry's entry.
         runtime: What computes.
+        lock: Held while computing, so that photos done at the same time share the memory.
+        fits: Pixels of the largest window that the device has memory for, as far as is known.
     """
 
     def __init__(self, architecture: Architecture, runtime: Runtime) -> None:
         self.architecture = architecture
         self.info: ModelInfo = DENOISERS[architecture.name]
         self.runtime = runtime
+        self.lock = Lock()
+        self.fits = sys.maxsize
 
     @property
     def guided(self) -> bool:

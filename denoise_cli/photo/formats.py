@@ -44,16 +44,9 @@ FORMATS: dict[str, Format] = {
 SUFFIXES = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 
 
-def format_named(name: str) -> Format:
-    """The format of a name such as `jpeg` or of an ending such as `jpg`; or `UnknownName`."""
-    key = name.lower().removeprefix(".")
-    if f".{key}" in SUFFIXES:
-        return SUFFIXES[f".{key}"]
-    if key not in FORMATS:
-        raise UnknownName("format", name, list(FORMATS))
-    return FORMATS[key]
-
-
 def format_of(path: Path) -> Format:
     """The format of a file name's ending; or `UnknownName`."""
-    return format_named(path.suffix or str(path))
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise UnknownName("picture format", path.suffix or path.name, sorted(SUFFIXES))
+    return kind

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import OutputExists
 from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.formats import Format
-from denoise_cli.photo.process import Source, denoise_rows, plan_for
+from denoise_cli.photo.formats import Format, format_of
+from denoise_cli.photo.names import show
+from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.read import Photo, open_photo
 from denoise_cli.photo.survey import survey
-from denoise_cli.photo.write import choose_encoding, writing
+from denoise_cli.photo.write import choose_encoding, losses, writing
+
+OnShare = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +24,12 @@ class Settings:
     """What the user wants done to every photo.
 
     Attributes:
-        tile: `auto`, `exact`, or the side of square windows.
-        format, bits, quality: Of the result; None keeps the photo's.
+        controls: How much to denoise.
+        format, bits, quality: Of the result; None: the format by the output's name, the bits of the photo.
         overwrite: Replace existing results.
     """
 
-    tile: str = "auto"
+    controls: Controls
     format: Format | None = None
     bits: int | None = None
     quality: int | None = None
@@ -40,44 +44,35 @@ class Result:
         output: The file written.
         photo: What was read.
         sigma: Estimated noise per channel, on [0, 1].
+        notes: What was converted or dropped, for the user.
+        seconds: From opening the photo to closing the result.
     """
 
     output: Path
     photo: Photo
     sigma: tuple[float, ...]
+    notes: tuple[str, ...]
+    seconds: float
 
 
 def denoise_file(
-    source: Path | bytes,
-    output: Path,
-    denoiser: Denoiser,
-    settings: Settings,
-    on_pixels: Callable[[int], None] = lambda count: None,
+    source: Path | bytes, output: Path, denoiser: Denoiser, settings: Settings, on_share: OnShare
 ) -> Result:
-    """Write the clean picture of `source` to `output`, whole or not at all.
+    """Write the clean picture of `source`, a path or the bytes of a file, whole or not at all.
 
     Raises:
-        OutputExists: There is such a file, and it may not be replaced.
+        OutputExists: `output` is there already and may not be replaced.
         ImageError: The photo cannot be read or the result cannot be written.
     """
-    check_output(output, settings.overwrite)
+    if output.exists() and not settings.overwrite:
+        raise OutputExists(f"{show(output)} exists already.", "Add --overwrite, or name another --output.")
+    start = time.perf_counter()
     photo = open_photo(source)
-    encoding = choose_encoding(photo, settings.format, settings.bits, settings.quality)
-    plan = plan_for(denoiser, photo.height, photo.width, settings.tile)
+    kind = settings.format or (format_of(output) if output.suffix else photo.format)
+    encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
     found = survey(photo, denoiser.architecture.image_size if denoiser.guided else None)
     with writing(output, photo, encoding) as sink:
-        work = Source(photo, photo.alpha, found)
-        denoise_rows(work, denoiser, plan, sink, encoding.dtype, on_pixels=on_pixels)
-    return Result(output, photo, found.sigma)
-
-
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raise `OutputExists` unless `path` is free or may be replaced."""
-    if path.exists() and not overwrite:
-        raise OutputExists(f"{path} exists already.", "Add --overwrite, or name another --output.")
-
-
-def default_output(path: Path, kind: Format | None) -> Path:
-    """`NAME.denoised.EXT` beside the input."""
-    suffix = path.suffix if kind is None else kind.suffixes[0]
-    return path.with_name(f"{path.stem}.denoised{suffix}")
+        denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
+    return Result(
+        output, photo, found.sigma, photo.notes + losses(photo, encoding), time.perf_counter() - start
+    )

@@ -84,7 +84,7 @@ def unet(layers: Layers, x: str, prefix: str = "", guidance: str | None = None) 
         parts = [skips.pop(), layers.upsample(x, f"{prefix}upsample.{level}")]
         if guidance is not None and level == 0:
             parts.append(guidance)
-        x = layers.double_conv(layers.graph.add("Concat", *parts, axis=1), f"{prefix}up.{level}")
+        x = layers.double_conv_joined(parts, f"{prefix}up.{level}")
     return layers.graph.add("Sigmoid", layers.conv(x, f"{prefix}last"))
 
 

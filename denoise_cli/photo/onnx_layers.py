@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,23 @@ class Layers:
     def double_conv(self, x: str, name: str) -> str:
         """Two times `conv_relu`."""
         return self.conv_relu(self.conv_relu(x, f"{name}.0"), f"{name}.1")
+
+    def double_conv_joined(self, parts: Sequence[str], name: str) -> str:
+        """`double_conv` of the parts joined along the channels.
+
+        The convolution of each part is added up instead, which spares the memory of the joined
+        picture, the peak of a U-Net. All parts but the last have as many channels as come out.
+        """
+        first = f"{name}.0.0", f"{name}.0.1" if self.batch_norm else None
+        weight, bias = self._folded(*first, output_axis=0)
+        total = ""
+        for number, part in enumerate(parts):
+            start, stop = number * len(weight), (number + 1) * len(weight)
+            share = np.ascontiguousarray(weight[:, start:stop])
+            part_bias = bias if number == 0 else np.zeros_like(bias)
+            y = self._convolve("Conv", part, share, part_bias, strides=[1, 1], pads=[1] * 4)
+            total = self.graph.add("Add", total, y) if total else y
+        return self.conv_relu(self.relu(total), f"{name}.1")
 
     def upsample(self, x: str, name: str, norm: str | None = None) -> str:
         """Transposed convolution that doubles the size (2x2, or 3x3 with output padding)."""

@@ -2,155 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from queue import Queue
-from threading import Thread
-from typing import Any
 
 import numpy as np
 
 from denoise_cli.errors import UsageError
-from denoise_cli.photo.colour import Array, as_grey, as_rgb, convert_depth, from_planes, to_planes
+from denoise_cli.photo.alpha import fill_hidden
+from denoise_cli.photo.colour import LUMA, Array, as_grey, as_rgb, convert_depth, from_planes, to_planes
 from denoise_cli.photo.denoiser import Denoiser
 from denoise_cli.photo.read import Pixels
-from denoise_cli.photo.resize import linear_weights
-from denoise_cli.photo.survey import Rows, Survey
+from denoise_cli.photo.rows import RowBuffer, Rows
+from denoise_cli.photo.survey import Survey
 from denoise_cli.photo.tiles import Plan, Span, exact_halo, plan_squares, plan_windows
+from denoise_cli.photo.windows import WindowRunner
 from denoise_cli.photo.write import Sink
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The photo at work.
+class Controls:
+    """How much to denoise.
 
     Attributes:
-        rows: Its pixels.
-        alpha: Whether the last channel is alpha.
-        survey: The first look at it.
-    """
-
-    rows: Rows
-    alpha: bool
-    survey: Survey
-
-
-def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:
-    """The windows of a photo.
-
-    Args:
         tile: `auto`, `exact`, or the side of square windows in pixels.
-
-    Raises:
-        UsageError: A side too small for the model.
+        strength: Share of the noise found that is removed; 0 leaves the photo as it is.
+        detail: Share of the removed brightness (not colour) that is given back as texture.
     """
-    info = denoiser.info
-    multiple = info.size_multiple
-    if tile not in {"auto", "exact"}:
-        return plan_squares(height, width, multiple=multiple, halo=info.halo, side=_side(tile))
-    halo = exact_halo(info) if tile == "exact" else info.halo
-    return plan_windows(height, width, multiple=multiple, halo=halo, limit=denoiser.runtime.window)
+
+    tile: str = "auto"
+    strength: float = 1.0
+    detail: float = 0.0
 
 
 def denoise_rows(
-    photo: Source,
+    rows: Rows,
+    found: Survey,
     denoiser: Denoiser,
-    plan: Plan,
+    controls: Controls,
     sink: Sink,
-    dtype: np.dtype[Any],
     *,
-    on_pixels: Callable[[int], None] = lambda count: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Clean all rows of `photo` and hand them to `sink` as pixels of `dtype`.
+    """Clean all of a photo and hand it to `sink`, rows from top to bottom.
 
     Args:
-        on_pixels: Called with the number of pixels finished since the last call.
+        found: The first look at the photo.
+        on_share: Called with the share of the photo finished since the last call.
+
+    Raises:
+        UsageError: `controls.tile` is not understood or too small for the model.
     """
-    rows = photo.rows
-    guidance = None
-    if denoiser.guided and photo.survey.thumbnail is not None:
-        guidance = denoiser.runtime.guidance(photo.survey.thumbnail)
-    buffer = _RowBuffer(rows, plan)
+    halo = halo_of(denoiser, controls.tile)
+    plan = plan_for(denoiser, rows.height, rows.width, controls.tile)
+    run = WindowRunner(denoiser, plan, halo, found.thumbnail)
+    buffer = RowBuffer(rows, plan.rows[0].stop, plan.width)
     for span in plan.rows:
         block = buffer.take(span.start, span.stop)
-        last = min(span.keep_stop, rows.height)
-        result = np.empty((last - span.keep_start, rows.width, block.shape[2]), dtype)
-        if photo.alpha:
-            kept = block[span.keep_start - span.start : last - span.start, : rows.width]
-            result[..., rows.channels :] = convert_depth(kept[..., rows.channels :], dtype)
+        stop = min(span.keep_stop, rows.height)
+        kept = block[span.keep_start - span.start : stop - span.start, : rows.width]
+        colours = block[..., : rows.channels]
+        if rows.alpha:
+            colours = fill_hidden(colours, block[..., -1])
+        result = np.empty(kept.shape, sink.dtype)
         for column in plan.columns:
-            planes = to_planes(block[:, column.start : column.stop, : rows.channels])
-            cut = None if guidance is None else _guidance_part(guidance, plan, span, column)
-            clean = denoiser.runtime.run(as_rgb(planes)[None], cut)[0]
-            if photo.survey.grey:
+            noisy = to_planes(colours[:, column.start : column.stop])
+            clean = run(as_rgb(noisy), span, column)
+            if found.grey:
                 clean = np.repeat(as_grey(clean), rows.channels, axis=0)
-            right = min(column.keep_stop, rows.width)
-            inside = (
-                slice(None),
-                slice(span.keep_start - span.start, last - span.start),
-                slice(column.keep_start - column.start, right - column.start),
-            )
-            part = from_planes(clean[inside], dtype)
-            result[:, column.keep_start : right, : rows.channels] = part
-            on_pixels(part.shape[0] * part.shape[1])
+            inside = _inside(span, column, stop, rows.width)
+            part = from_planes(adjust(noisy[inside], clean[inside], controls), sink.dtype)
+            result[:, column.keep_start : column.keep_start + part.shape[1], : rows.channels] = part
+            on_share(part.shape[0] * part.shape[1] / (rows.height * rows.width))
+        if rows.alpha:
+            _keep_hidden(result, kept)
         sink.write(result)
 
 
-class _RowBuffer:
-    """Rows of a photo, read ahead in a thread, padded to the plan's size as the model pads."""
-
-    def __init__(self, rows: Rows, plan: Plan) -> None:
-        self._size = rows.height, rows.width
-        self._plan = plan
-        self._strips = prefetch(rows.strips(min(256, plan.rows[0].stop)))
-        self._kept: list[Pixels] = []
-        self._first = self._next = 0
-
-    def take(self, start: int, stop: int) -> Pixels:
-        """Rows `start` to `stop` of the padded photo; earlier rows are let go."""
-        height, width = self._size
-        while self._next < min(stop, height):
-            strip = next(self._strips)
-            self._kept.append(strip)
-            self._next += len(strip)
-        while self._first + len(self._kept[0]) <= start:
-            self._first += len(self._kept.pop(0))
-        block = np.concatenate(self._kept)[start - self._first : stop - self._first]
-        bottom, right = max(0, stop - height), self._plan.width - width
-        if bottom:
-            block = np.pad(block, ((0, bottom), (0, 0), (0, 0)), "reflect" if bottom < height else "edge")
-        if right:
-            block = np.pad(block, ((0, 0), (0, right), (0, 0)), "reflect" if right < width else "edge")
-        return block
+def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:
+    """The windows of a photo; errors as `denoise_rows`."""
+    halo, multiple = halo_of(denoiser, tile), denoiser.info.size_multiple
+    if tile in {"auto", "exact"}:
+        return plan_windows(height, width, multiple=multiple, halo=halo, limit=denoiser.runtime.window)
+    return plan_squares(height, width, multiple=multiple, halo=halo, side=int(tile))
 
 
-def prefetch(items: Iterator[Pixels], depth: int = 2) -> Iterator[Pixels]:
-    """The same items, made in a thread up to `depth` ahead; its errors are raised here."""
-    queue: Queue[Pixels | BaseException | None] = Queue(depth)
-
-    def work() -> None:
-        try:
-            for item in items:
-                queue.put(item)
-            queue.put(None)
-        except BaseException as error:
-            queue.put(error)
-
-    Thread(target=work, daemon=True).start()
-    while (item := queue.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
-def _guidance_part(guidance: Array, plan: Plan, rows: Span, columns: Span) -> Array:
-    """The window's part of the map, resized to 1/8 of the padded photo."""
-    vertical = linear_weights(guidance.shape[2], plan.height // 8, rows.start // 8, rows.stop // 8)
-    horizontal = linear_weights(guidance.shape[3], plan.width // 8, columns.start // 8, columns.stop // 8)
-    return (vertical @ guidance @ horizontal.T).astype(np.float32, copy=False)
-
-
-def _side(tile: str) -> int:
-    if not tile.isdigit():
+def halo_of(denoiser: Denoiser, tile: str) -> int:
+    """Pixels of context around what is kept; errors as `denoise_rows`."""
+    if not (tile in {"auto", "exact"} or tile.isdecimal()):
         raise UsageError(f"The tile must be auto, exact or a number of pixels, not {tile!r}.")
-    return int(tile)
+    return exact_halo(denoiser.info) if tile == "exact" else denoiser.info.halo
+
+
+def adjust(noisy: Array, clean: Array, controls: Controls) -> Array:
+    """Planes (C, H, W) between the noisy and the clean picture."""
+    if controls.strength == 1 and controls.detail == 0:
+        return clean
+    removed = np.float32(controls.strength) * (noisy - clean)
+    if controls.detail:
+        luma = np.tensordot(LUMA, removed, 1) if len(removed) == 3 else removed[0]
+        removed -= np.float32(controls.detail) * luma
+    return noisy - removed
+
+
+def _inside(rows: Span, columns: Span, bottom: int, right: int) -> tuple[slice, slice, slice]:
+    """What is kept of a window's planes, without the padding of the photo."""
+    return (
+        slice(None),
+        slice(rows.keep_start - rows.start, bottom - rows.start),
+        slice(columns.keep_start - columns.start, min(columns.keep_stop, right) - columns.start),
+    )
+
+
+def _keep_hidden(result: Pixels, original: Pixels) -> None:
+    """Put back alpha, and the colours of fully transparent pixels."""
+    original = convert_depth(original, result.dtype)
+    result[..., -1] = original[..., -1]
+    hidden = original[..., -1] == 0
+    result[hidden] = original[hidden]

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 
+class WindowTooLargeError(Exception):
+    """The device has no memory for a window of this size."""
+
+
 class Runtime(Protocol):
     """A denoiser on a device.
 
@@ -27,5 +31,5 @@ class Runtime(Protocol):
     def run(self, window: Array, guidance: Array | None) -> Array:
         """Denoise (1, 3, h, w) in [0, 1], sides multiples of the size multiple.
 
-        `guidance` is (1, 32, h/8, w/8) for a guided model.
+        `guidance` is (1, 32, h/8, w/8) for a guided model. Raises `WindowTooLargeError`.
         """

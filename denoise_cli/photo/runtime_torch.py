@@ -9,7 +9,7 @@ from torch import Tensor
 
 from denoise_cli.devices import resolve_device
 from denoise_cli.models.guided import GuidedUNet
-from denoise_cli.photo.runtime import Array
+from denoise_cli.photo.runtime import Array, WindowTooLargeError
 from denoise_cli.weights.files import load_weights
 
 
@@ -32,10 +32,13 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def run(self, window: Array, guidance: Array | None) -> Array:
-        x = torch.from_numpy(window).to(self._device).to(memory_format=torch.channels_last)
-        if guidance is None:
-            return _to_numpy(self._model(x))
-        return _to_numpy(self._model(x, torch.from_numpy(guidance).to(self._device)))
+        maps = () if guidance is None else (torch.from_numpy(guidance).to(self._device),)
+        try:
+            x = torch.from_numpy(window).to(self._device).to(memory_format=torch.channels_last)
+            return _to_numpy(self._model(x, *maps))
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise WindowTooLargeError from error
 
 
 def _to_numpy(x: Tensor) -> Array:

@@ -5,36 +5,19 @@ Reading all rows once before the work begins also finds a file that ends early a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from denoise_cli.photo.colour import Array, as_rgb, to_planes
-from denoise_cli.photo.read import Pixels
 from denoise_cli.photo.resize import Thumbnail
+from denoise_cli.photo.rows import STRIP, Rows
 
-STRIP = 256
 _SAMPLE = 2_000_000
 _BINS = 4096
 # The median of |N(0, 1)|.
 _NORMAL_MEDIAN = 0.67449
-
-
-class Rows(Protocol):
-    """What `Photo` and an array in memory have in common."""
-
-    @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-
-    def strips(self, rows: int) -> Iterator[Pixels]:
-        """All pixels from top to bottom, at most `rows` rows at a time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,19 +53,21 @@ class Encoding:
 
 
 class Sink(Protocol):
-    """Takes finished rows from top to bottom."""
+    """Takes finished rows from top to bottom, of one dtype."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
 
     def write(self, strip: Pixels) -> None:
         """Add rows (h, W, C)."""
 
 
-def choose_encoding(photo: Photo, kind: Format | None, bits: int | None, quality: int | None) -> Encoding:
-    """What the user asked for, and for the rest what the photo is.
+def choose_encoding(photo: Photo, kind: Format, bits: int | None, quality: int | None) -> Encoding:
+    """The depth asked for, else the photo's or the nearest that the format holds.
 
     Raises:
         UsageError: The format cannot hold that many bits.
     """
-    kind = kind or photo.format
     if bits is None:
         wanted = photo.dtype.itemsize * 8
         bits = wanted if wanted in kind.depths else max(d for d in kind.depths if d <= 16)
@@ -73,6 +75,19 @@ def choose_encoding(photo: Photo, kind: Format | None, bits: int | None, quality
         depths = " or ".join(str(depth) for depth in kind.depths)
         raise UsageError(f"{kind.name.upper()} files hold {depths} bits a colour, not {bits}.")
     return Encoding(kind, bits, quality or DEFAULT_QUALITY)
+
+
+def losses(photo: Photo, encoding: Encoding) -> tuple[str, ...]:
+    """What of the photo the result does not hold, as notes for the user."""
+    name = encoding.format.name.upper()
+    lost = []
+    if photo.alpha and not encoding.format.alpha:
+        lost.append(f"{name} files hold no transparency, so it was dropped")
+    if encoding.bits < photo.dtype.itemsize * 8:
+        lost.append(f"it was stored with {encoding.bits} bits a colour")
+    if not encoding.format.loader and photo.format != encoding.format:
+        lost.append(f"{name} files hold no EXIF data or colour profile, so these were dropped")
+    return tuple(lost)
 
 
 @contextmanager
@@ -101,6 +116,7 @@ class _Streamer:
 
     def __init__(self, path: Path, photo: Photo, alpha: bool, encoding: Encoding) -> None:
         self._path, self._photo, self._encoding = path, photo, encoding
+        self.dtype = encoding.dtype
         self._channels = photo.channels + alpha
         self._stream = PngStream(photo.height, photo.width, self._channels, encoding.dtype)
         self._error: Exception | None = None
@@ -152,6 +168,7 @@ class _Collector:
 
     def __init__(self, photo: Photo, alpha: bool, encoding: Encoding) -> None:
         self._photo, self._encoding = photo, encoding
+        self.dtype = encoding.dtype
         self._pixels = np.empty((photo.height, photo.width, photo.channels + alpha), encoding.dtype)
         self._done = 0
 

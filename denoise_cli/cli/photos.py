@@ -1,0 +1,223 @@
+"""Runs `denoise denoise-image` and says what became of each photo."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from denoise_cli.cli.console import console
+from denoise_cli.config import DenoiseConfig
+from denoise_cli.errors import DenoiseError, UsageError
+
+if TYPE_CHECKING:
+    from denoise_cli.photo.batch import Outcome
+    from denoise_cli.photo.denoiser import Denoiser
+    from denoise_cli.photo.job import Result, Settings
+    from denoise_cli.photo.names import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What is shown besides the result: scores against a clean picture, a comparison, JSON."""
+
+    reference: Path | None = None
+    side_by_side: bool = False
+    json: bool = False
+
+
+def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
+    """Denoise all photos; raises `DenoiseError` at the end where some could not be."""
+    from denoise_cli.photo.denoiser import load_denoiser
+    from denoise_cli.photo.formats import FORMATS
+    from denoise_cli.photo.job import Settings
+    from denoise_cli.photo.process import Controls
+
+    settings = Settings(
+        Controls(tile=config.tile, strength=config.strength, detail=config.detail),
+        format=None if config.format is None else FORMATS[config.format],
+        bits=config.bits,
+        quality=config.quality,
+        overwrite=config.overwrite,
+    )
+
+    def load() -> Denoiser:
+        return load_denoiser(
+            config.model,
+            batch_norm=config.batch_norm,
+            weights=config.weights,
+            device=config.device,
+            runtime=config.runtime,
+        )
+
+    with _ending_on_sigterm():
+        if "-" in paths:
+            _from_stdin(paths, config, extras, settings, load)
+        else:
+            _from_files(paths, config, extras, settings, load)
+
+
+def _from_files(
+    paths: Sequence[str],
+    config: DenoiseConfig,
+    extras: Extras,
+    settings: Settings,
+    load: Callable[[], Denoiser],
+) -> None:
+    from denoise_cli.photo.batch import Outcome, denoise_batch
+    from denoise_cli.photo.names import find_photos, parse_shard, plan_outputs, remove_leftovers
+
+    several = len(paths) > 1 or Path(paths[0]).is_dir() or not os.path.lexists(paths[0])
+    photos = find_photos(paths, config.recursive)
+    if extras.reference is not None and len(photos) > 1:
+        raise UsageError("--reference belongs to one photo, and several are given.")
+    items = plan_outputs(photos, config.output, settings.format, several)
+    index, count = parse_shard(config.shard, os.environ)
+    items = items[index::count]
+    remove_leftovers(items)
+    wanted = [item for item in items if not (config.skip_existing and item.output.exists())]
+    if extras.json:
+        for item in items:
+            if item not in wanted:
+                _report(Outcome(item), extras)
+    if len(wanted) < len(items):
+        console.note(f"{len(items) - len(wanted)} results exist already and are left as they are.")
+    if not wanted:
+        return
+    denoiser = load()
+    failed: list[Outcome] = []
+    title = "Denoising" if len(wanted) > 1 else f"Denoising {wanted[0].source.name}"
+    # One photo is counted in percent, many are counted whole.
+    total = len(wanted) if len(wanted) > 1 else 100
+    with console.progress(title, total) as advance:
+        batch = denoise_batch(wanted, denoiser, settings, lambda share: advance(share * total / len(wanted)))
+        with closing(batch):
+            for outcome in batch:
+                _report(outcome, extras)
+                if outcome.error is not None:
+                    failed.append(outcome)
+    _raise_failures(failed, len(wanted))
+
+
+def _from_stdin(
+    paths: Sequence[str],
+    config: DenoiseConfig,
+    extras: Extras,
+    settings: Settings,
+    load: Callable[[], Denoiser],
+) -> None:
+    """Denoise the picture on standard input; to standard output unless a file is named."""
+    from denoise_cli.photo.batch import Outcome
+    from denoise_cli.photo.job import denoise_file
+    from denoise_cli.photo.names import Item
+
+    if len(paths) > 1:
+        raise UsageError("Standard input (-) can only be the one photo.")
+    to_stdout = config.output in {None, Path("-")}
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError(
+            "The picture would be written to the terminal.", "Add --output FILE, or redirect it."
+        )
+    data = sys.stdin.buffer.read()
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "result") if to_stdout or config.output is None else config.output
+        result = denoise_file(data, output, load(), settings, lambda share: None)
+        if not to_stdout:
+            _report(Outcome(Item(Path("-"), output), result), extras)
+            return
+        with output.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _report(outcome: Outcome, extras: Extras) -> None:
+    """Say what became of one photo; make the comparisons that were asked for."""
+    from denoise_cli.photo.names import show
+
+    item, result = outcome.item, outcome.result
+    row: dict[str, Any] = {"input": show(item.source), "output": show(item.output), "status": "skipped"}
+    if outcome.error is not None:
+        row |= {"status": "failed", "error": str(outcome.error)}
+    elif result is not None:
+        row |= {"status": "done", **_facts(result)}
+        _describe(item, result)
+        if extras.reference is not None:
+            row |= _scores(item, extras.reference)
+        if extras.side_by_side:
+            row["comparison"] = show(_side_by_side(item))
+    if extras.json:
+        console.json(row)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    photo = result.photo
+    return {
+        "width": photo.width,
+        "height": photo.height,
+        "sigma": [round(value, 5) for value in result.sigma],
+        "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
+    }
+
+
+def _describe(item: Item, result: Result) -> None:
+    from denoise_cli.photo.names import show
+
+    level = 255 * sum(result.sigma) / len(result.sigma)
+    console.note(
+        f"{show(item.source)} -> {show(item.output)}  "
+        f"(noise about {level:.1f} of 255, {result.seconds:.1f} s)"
+    )
+    for note in result.notes:
+        console.note(f"  Note: {note}.")
+
+
+def _scores(item: Item, reference: Path) -> dict[str, float]:
+    from denoise_cli.photo.compare import score_against
+
+    scores = score_against(reference, item.source, item.output)
+    console.note(
+        f"  PSNR {scores['psnr_before']:.2f} -> {scores['psnr_after']:.2f} dB, "
+        f"SSIM {scores['ssim_before']:.4f} -> {scores['ssim_after']:.4f}"
+    )
+    return scores
+
+
+def _side_by_side(item: Item) -> Path:
+    from denoise_cli.photo.compare import write_side_by_side
+
+    path = item.output.with_name(f"{item.output.stem}.compare.png")
+    write_side_by_side(item.source, item.output, path)
+    return path
+
+
+def _raise_failures(failed: Sequence[Outcome], total: int) -> None:
+    if not failed:
+        return
+    errors = [outcome.error for outcome in failed if outcome.error is not None]
+    if total == 1:
+        raise errors[0]
+    for error in errors:
+        console.note(f"Failed: {error}")
+    raise DenoiseError(f"{len(failed)} of {total} photos could not be denoised.", "They are named above.")
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which cluster engines send, clean up as Ctrl-C does; exit code 143."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,114 @@
+"""Set a result beside the photo it was made from, and against a clean picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.files import replacing
+from denoise_cli.photo.colour import Array, as_rgb, convert_depth, to_planes
+from denoise_cli.photo.names import show
+from denoise_cli.photo.read import Pixels, open_photo
+from denoise_cli.photo.rows import STRIP
+
+_WIDTH = 640
+_ZOOM = 4
+_GAP = 8
+_CROP = (80, _WIDTH // _ZOOM)
+
+
+def score_against(reference: Path, before: Path, after: Path) -> dict[str, float]:
+    """PSNR (dB) and SSIM of both pictures against the clean one; SSIM is NaN below 11x11 pixels.
+
+    Raises:
+        UsageError: The sizes differ.
+    """
+    import torch
+
+    from denoise_cli.metrics import WINDOW, psnr, ssim
+
+    clean = torch.from_numpy(_read_planes(reference))[None]
+    scores = {}
+    for name, path in (("before", before), ("after", after)):
+        picture = torch.from_numpy(_read_planes(path))[None]
+        if picture.shape != clean.shape:
+            size = f"{clean.shape[3]} x {clean.shape[2]}"
+            raise UsageError(
+                f"{show(reference)} has {size} pixels, but {show(path)} has "
+                f"{picture.shape[3]} x {picture.shape[2]}."
+            )
+        scores[f"psnr_{name}"] = float(psnr(picture, clean))
+        small = min(clean.shape[2:]) < WINDOW
+        scores[f"ssim_{name}"] = float("nan") if small else float(ssim(picture, clean))
+    return scores
+
+
+def write_side_by_side(before: Path, after: Path, output: Path) -> None:
+    """Write a PNG: both pictures whole, and below them the two places with most detail, enlarged.
+
+    Raises:
+        ImageError: It cannot be written.
+    """
+    pictures = [_read_upright(path) for path in (before, after)]
+    rows = [_beside([_scaled(picture) for picture in pictures])]
+    for top, left in _busy_places(pictures[1]):
+        crops = [picture[top : top + _CROP[0], left : left + _CROP[1]] for picture in pictures]
+        rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops]))
+    width = max(row.shape[1] for row in rows)
+    page = np.concatenate(
+        [np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    )
+    try:
+        with replacing(output) as temporary:
+            pyvips.Image.new_from_array(page[:-_GAP]).pngsave(str(temporary))
+    except pyvips.Error as error:
+        raise ImageError(f"{show(output)} cannot be written.") from error
+
+
+def _read_planes(path: Path) -> Array:
+    """The colours of a photo as float32 (3, H, W) in [0, 1]."""
+    photo = open_photo(path)
+    return as_rgb(to_planes(np.concatenate(list(photo.strips(STRIP)))[..., : photo.channels]))
+
+
+def _read_upright(path: Path) -> Pixels:
+    """The colours of a photo as uint8 (H, W, 3), turned as its EXIF orientation says."""
+    photo = open_photo(path)
+    pixels = np.concatenate(list(photo.strips(STRIP)))[..., : photo.channels]
+    pixels = convert_depth(pixels, np.dtype(np.uint8))
+    image = pyvips.Image.new_from_array(np.repeat(pixels, 3 // photo.channels, axis=2))
+    if photo.header.get_typeof("orientation"):
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", photo.header.get("orientation"))
+        image = image.autorot()
+    upright: Pixels = image.numpy()
+    return upright
+
+
+def _scaled(picture: Pixels) -> Pixels:
+    """At most 640 pixels wide and high."""
+    if max(picture.shape[:2]) <= _WIDTH:
+        return picture
+    scaled: Pixels = pyvips.Image.new_from_array(picture).thumbnail_image(_WIDTH, height=_WIDTH).numpy()
+    return scaled
+
+
+def _beside(pictures: list[Pixels]) -> Pixels:
+    gap = np.full((len(pictures[0]), _GAP, 3), 255, np.uint8)
+    return np.concatenate([pictures[0], gap, pictures[1]], axis=1)
+
+
+def _busy_places(picture: Pixels) -> list[tuple[int, int]]:
+    """Top left corners of the crops with the largest standard deviation; none in a small picture."""
+    height, width = _CROP
+    down, across = picture.shape[0] // height, picture.shape[1] // width
+    if down * across < 2:
+        return []
+    grey: NDArray[np.float32] = picture[: down * height, : across * width].mean(2, dtype=np.float32)
+    spread = grey.reshape(down, height, across, width).std((1, 3)).ravel()
+    places = np.argsort(-spread, kind="stable")[:2]
+    return [(int(place) // across * height, int(place) % across * width) for place in places]

@@ -1,0 +1,157 @@
+"""Which photos a command means, and where their results go."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.photo.formats import SUFFIXES, Format
+
+_RESULT = ".denoised"
+# Names that `files.replacing` gives to files in the making.
+_TEMPORARY = re.compile(r"\.(?P<stem>.{1,39})\.[a-z0-9_]{8}(?P<suffix>\.\w+)", re.DOTALL)
+_SHARD_VARIABLES = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
+    ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", ""),
+    ("RANK", "WORLD_SIZE", ""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo and its result."""
+
+    source: Path
+    output: Path
+
+
+def find_photos(inputs: Sequence[str], recursive: bool) -> list[tuple[Path, Path]]:
+    """Photos with their place below the folder they were found in, or their bare name.
+
+    Inputs are files, folders, and glob patterns that the shell left alone. Links to folders are
+    not followed, and results of earlier runs in a folder are left out.
+
+    Raises:
+        ImageError: Nothing there.
+    """
+    found: list[tuple[Path, Path]] = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            inside = list(_in_folder(path, recursive))
+            if not inside:
+                raise ImageError(
+                    f"There are no photos in {show(path)}.", "Add --recursive to look in its sub-folders."
+                )
+            found += inside
+        elif path.exists() or path.is_symlink():
+            found.append((path, Path(path.name)))
+        else:
+            matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (absolute patterns)
+            if not matches:
+                raise ImageError(f"There is no photo or folder {show(path)}.")
+            found += [(Path(name), Path(Path(name).name)) for name in matches if Path(name).is_file()]
+    return list(dict.fromkeys(found))
+
+
+def plan_outputs(
+    photos: Sequence[tuple[Path, Path]], output: Path | None, kind: Format | None, several: bool
+) -> list[Item]:
+    """Where the results go: beside the photos, into the folder `output`, or to the file `output`.
+
+    Raises:
+        UsageError: Two photos would have one result, or a result would replace its photo.
+    """
+    items = []
+    for path, relative in photos:
+        if output is None:
+            items.append(Item(path, default_output(path, kind)))
+        elif several or output.is_dir():
+            items.append(Item(path, output / (relative if kind is None else _renamed(relative, kind))))
+        else:
+            items.append(Item(path, output))
+    taken: dict[Path, Path] = {}
+    for item in items:
+        if item.output in taken:
+            raise UsageError(
+                f"{show(taken[item.output])} and {show(item.source)} would both become {show(item.output)}.",
+                "Denoise them into different folders.",
+            )
+        taken[item.output] = item.source
+        if _same_file(item.source, item.output):
+            raise UsageError(
+                f"The result would replace the photo {show(item.source)}.", "Name another --output."
+            )
+    return items
+
+
+def default_output(path: Path, kind: Format | None) -> Path:
+    """`NAME.denoised.EXT` beside the input."""
+    suffix = path.suffix if kind is None or SUFFIXES.get(path.suffix.lower()) == kind else kind.suffixes[0]
+    return path.with_name(f"{path.stem}{_RESULT}{suffix}")
+
+
+def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
+    """Index (from 0) and number of shards: from `I/N`, else from the cluster engine, else (0, 1).
+
+    Raises:
+        UsageError: Not of the form I/N with I below N.
+    """
+    if text is None:
+        for index, count, first in _SHARD_VARIABLES:
+            if environment.get(index, "").isdecimal() and environment.get(count, "").isdecimal():
+                offset = environment.get(first, "")
+                return int(environment[index]) - (int(offset) if offset.isdecimal() else 0), int(
+                    environment[count]
+                )
+        return 0, 1
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise UsageError(
+            f"The shard {text!r} is not of the form I/N with I from 0 to N-1.", "For example --shard 0/8."
+        )
+    return int(match[1]), int(match[2])
+
+
+def remove_leftovers(items: Sequence[Item]) -> None:
+    """Delete the unfinished files that a killed run left for these results."""
+    wanted = {(item.output.parent, item.output.stem, item.output.suffix) for item in items}
+    for folder in {item.output.parent for item in items}:
+        if not folder.is_dir():
+            continue
+        for entry in os.scandir(folder):
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match and (folder, match["stem"], match["suffix"]) in wanted:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def show(path: Path) -> str:
+    """A path for people: bytes that are not UTF-8 and control characters are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _in_folder(root: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        if not recursive:
+            folders.clear()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix.lower() in SUFFIXES and not path.stem.endswith(_RESULT) and name[0] != ".":
+                yield path, path.relative_to(root)
+
+
+def _renamed(relative: Path, kind: Format) -> Path:
+    return (
+        relative if SUFFIXES.get(relative.suffix.lower()) == kind else relative.with_suffix(kind.suffixes[0])
+    )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from denoise_cli.cli import compare, models, runs, test, train
+from denoise_cli.cli import classify, compare, models, runs, test, train
 from denoise_cli.cli.console import console, exit_code_of
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _add(name: str, function: Callable[..., Any]) -> None:
 
 _add("train", train.train)
 _add("test", test.test)
+_add("classify", classify.classify)
 _add("compare", compare.compare)
 _add("models", models.models)
 _add("runs", runs.runs)

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.registry import classifier_info, denoiser_info
-from denoise_cli.noise.spec import parse_noise
+from denoise_cli.noise.spec import is_mixture, parse_noise
 
 
 class MixItem(Section):
@@ -116,6 +116,13 @@ class RunConfig(Section):
     def is_classifier(self) -> bool:
         """Whether a classifier is trained."""
         return isinstance(self, ClassifyConfig)
+
+    @property
+    def scoring_noise(self) -> str:
+        """`validate_noise`, else `noise`; a mixture is scored on `basic`."""
+        if self.validate_noise is not None:
+            return self.validate_noise
+        return "basic" if is_mixture(self.noise) else self.noise
 
     @property
     def folder(self) -> Path:

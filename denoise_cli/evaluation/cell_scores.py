@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.cells import Candidate, CellName
 from denoise_cli.evaluation.intervals import mean_interval
@@ -35,7 +35,7 @@ class Task:
         on_images: Called with the number of images done since the last call.
     """
 
-    source: ImageSource
+    source: Images
     device: torch.device
     world: World
     seed: int

@@ -10,6 +10,7 @@ import yaml
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.errors import WeightsError
+from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import Architecture, read_header
 from denoise_cli.weights.store import find_bundled, find_weights
@@ -73,11 +74,6 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
         setting = "with" if cell.batch_norm else "without"
         raise WeightsError(f"No run of {cell.model} {setting} batch norm was trained on {cell.noise} noise.")
     return found
-
-
-def is_mixture(noise: str) -> bool:
-    """Whether a noise is drawn anew for each picture, so that its models serve any noise."""
-    return noise == "blind" or "+" in noise or "-" in noise
 
 
 def train_command(model: str, batch_norm: bool, noises: Sequence[str], config: CompareConfig) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from denoise_cli.config import CompareConfig
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.source import Images
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import DataError, WeightsError
@@ -137,7 +137,7 @@ def _with_published(cell: Cell) -> Cell:
     return cell.model_copy(update={"published_psnr": row[0], "published_ssim": row[1]})
 
 
-def _check_sizes(source: ImageSource) -> None:
+def _check_sizes(source: Images) -> None:
     sides = source.shapes.min(1).values
     small = int(sides.argmin())
     if int(sides[small]) < WINDOW:
@@ -148,7 +148,7 @@ def _check_sizes(source: ImageSource) -> None:
         )
 
 
-def _notes(share: str | None, config: CompareConfig, source: ImageSource) -> list[str]:
+def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str]:
     notes = []
     if share == "part" and config.protocol == "paper":
         notes.append(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from denoise_cli.noise.spec import BASIC, BLIND, INTENSE, PRESETS, NoiseSpec, parse_noise
+from denoise_cli.noise.spec import BASIC, BLIND, INTENSE, PRESETS, NoiseSpec, is_mixture, parse_noise
 
-__all__ = ["BASIC", "BLIND", "INTENSE", "PRESETS", "NoiseSpec", "parse_noise"]
+__all__ = ["BASIC", "BLIND", "INTENSE", "PRESETS", "NoiseSpec", "is_mixture", "parse_noise"]

@@ -49,6 +49,14 @@ def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     return tuple(_parse_one(part.strip().lower()) for part in text.split("+"))
 
 
+def is_mixture(text: str) -> bool:
+    """Whether a noise, from which each picture draws its own, has no one level to score at."""
+    return (
+        any(spec.kind == "blind" or spec.sigma[0] < spec.sigma[1] for spec in parse_noise(text))
+        or "+" in text
+    )
+
+
 def _parse_one(text: str) -> NoiseSpec:
     if text in PRESETS:
         return PRESETS[text]

@@ -18,11 +18,8 @@ from denoise_cli.weights.store import find_classifier, find_weights
 
 
 def build_task(config: RunConfig) -> Task:
-    """The task of a config; a mixture of noises is validated on `basic` unless told otherwise."""
-    name = config.validate_noise
-    if name is None:
-        mixed = "+" in config.noise or "-" in config.noise or config.noise == "blind"
-        name = "basic" if mixed else config.noise
+    """The task of a config."""
+    name = config.scoring_noise
     if isinstance(config, ClassifyConfig):
         return ClassifyTask(config, parse_noise(name))
     assert isinstance(config, TrainConfig)

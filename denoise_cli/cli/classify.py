@@ -1,0 +1,158 @@
+"""`denoise classify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from denoise_cli.cli import options
+from denoise_cli.cli.console import console, make_table
+from denoise_cli.cli.train import run
+from denoise_cli.config import ClassifyConfig, load_config
+from denoise_cli.errors import UsageError, WeightsError
+
+_TOP = 5
+
+
+def classify(
+    model: Annotated[str | None, typer.Argument(help=ClassifyConfig.help_of("model"))] = None,
+    dataset: options.Dataset = None,
+    data_dir: options.DataDir = None,
+    noise: options.Noise = None,
+    batchnorm: options.BatchNorm = None,
+    epochs: options.Epochs = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    lr: options.LearningRate = None,
+    eval_only: Annotated[bool, typer.Option("--eval-only", help="Test without training.")] = False,
+    image: Annotated[Path | None, typer.Option(help="Name what is in this picture instead.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="A weight file or run to test (default: the classifier of a bundled guided denoiser)."
+        ),
+    ] = None,
+    denoiser: Annotated[
+        str | None,
+        typer.Option(help="Weight file or run that cleans the test images (default: the bundled unet)."),
+    ] = None,
+    named: Annotated[str | None, typer.Option("--model", help="The same as MODEL.")] = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    compile: options.Compile = None,
+    out: options.RunOut = None,
+    config: options.Config = None,
+    set: options.Set = None,
+    resume: options.Resume = None,
+    overwrite: options.Overwrite = False,
+    json: options.Json = False,
+) -> None:
+    """Train a classifier on noisy images and test it; or name what a picture shows.
+
+    Examples: denoise classify cnn --dataset stl10; denoise classify cnn --image photo.png
+    """
+    if weights is not None and not (eval_only or image):
+        raise UsageError(
+            "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
+        )
+    flags: dict[str, Any] = {
+        "model": model or named,
+        "data.dataset": dataset,
+        "data.data_dir": data_dir,
+        "noise": noise,
+        "batch_norm": batchnorm,
+        "epochs": epochs,
+        "steps": steps,
+        "batch_size": batch_size,
+        "optim.lr": lr,
+        "seed": seed,
+        "device": device,
+        "compile": compile,
+        "out": out if resume is None else resume,
+    }
+    if weights is not None:
+        flags |= _held_by(weights)
+    elif image is not None and config is None:
+        flags["model"] = flags["model"] or "cnn"
+    file = config if resume is None else str(resume / "config.yaml")
+    settings = load_config(ClassifyConfig, file, set or [], flags)
+    if image is not None:
+        _show_guesses(settings, weights, image, json)
+        return
+    if eval_only:
+        path: Path | None = _find(settings, weights)
+        folder = settings.out or Path("results") / settings.folder.name
+    else:
+        path = run(settings, resume is not None, overwrite)
+        folder = settings.folder / "test"
+    if path is not None:
+        _test(settings, path, denoiser, folder, json)
+
+
+def _held_by(weights: str) -> dict[str, Any]:
+    """What a weight file says of the classifier in it."""
+    from denoise_cli.models.registry import DENOISERS
+    from denoise_cli.weights.header import read_header
+    from denoise_cli.weights.store import find_weights
+
+    header = read_header(find_weights(weights))
+    name = header.name if header.kind == "classifier" else DENOISERS[header.name].classifier
+    if name is None:
+        raise WeightsError(f"{weights} holds the denoiser {header.name!r}, which has no classifier.")
+    return {"model": name, "batch_norm": header.batch_norm}
+
+
+def _find(config: ClassifyConfig, weights: str | None) -> Path:
+    from denoise_cli.weights.store import find_classifier
+
+    return find_classifier(config.model, config.batch_norm, (), weights)
+
+
+def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json: bool) -> None:
+    if not image.is_file():
+        raise UsageError(f"There is no picture {image}.")
+    from denoise_cli.evaluation.classify_report import classify_photo
+
+    guesses = classify_photo(_find(config, weights), image, config.device)[:_TOP]
+    if json:
+        console.json([{"class": guess.name, "probability": guess.probability} for guess in guesses])
+        return
+    table = make_table(f"{image.name}, by {config.model}", "class", "probability")
+    for guess in guesses:
+        table.add_row(guess.name, f"{100 * guess.probability:.1f} %")
+    console.show(table)
+
+
+def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, json: bool) -> None:
+    from denoise_cli.evaluation.classify_report import test_classifier
+    from denoise_cli.weights.store import find_bundled
+
+    if denoiser is None:
+        try:
+            denoiser = str(find_bundled("unet", True))
+        except WeightsError:
+            console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
+    report = test_classifier(config, path, denoiser, folder)
+    if json:
+        console.json(report.summary)
+        return
+    _show(report.summary)
+    console.note(f"Confusion matrix and predictions: {report.folder}")
+
+
+def _show(row: dict[str, Any]) -> None:
+    table = make_table(
+        f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
+        "images",
+        "accuracy",
+        "95 % interval",
+    )
+    for name, score in row["accuracy"].items():
+        table.add_row(name, f"{score['mean']:.4f}", "{:.4f} to {:.4f}".format(*score["interval"]))
+    console.show(table)
+    table = make_table("Noisy images by class", "class", "images", "accuracy")
+    for line in row["per_class"]:
+        table.add_row(line["class"], str(line["n"]), f"{line['accuracy']:.3f}")
+    console.show(table)

@@ -56,6 +56,9 @@ class World:
             dist.barrier()
 
 
+ALONE = World()
+
+
 def was_restarted() -> bool:
     """Whether the launcher started this process again after a failure."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
@@ -72,7 +75,7 @@ def launched_device(name: str) -> str:
 def join(device: torch.device) -> Iterator[World]:
     """Join the processes that `torchrun` started, if it did, for the time of the block."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield World()
+        yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)

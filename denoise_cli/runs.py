@@ -1,11 +1,11 @@
 """A run folder: what is in it and where.
 
-    config.yaml          the resolved config
-    metrics.jsonl        one JSON object per event: train, validation, done, interrupted, failed
-    last.safetensors     weights of the last validation
-    best.safetensors     weights of the best validation (held-out images only)
-    curve.png            loss and validation score by step
-    checkpoints/         training state to continue from
+config.yaml          the resolved config
+metrics.jsonl        one JSON object per event: train, validation, done, interrupted, failed
+last.safetensors     weights of the last validation
+best.safetensors     weights of the best validation (held-out images only)
+curve.png            loss and validation score by step
+checkpoints/         training state to continue from
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.files import write_atomic
-
 
 # A run that has logged nothing for so long is taken for dead.
 _SILENT_SECONDS = 300.0

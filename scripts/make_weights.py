@@ -17,6 +17,7 @@ import os
 import platform
 import subprocess
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ LICENCE = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("stage", choices=[*STAGES, "all"])
     parser.add_argument("--data", type=Path, required=True, help="folder with the training images")
     parser.add_argument("--runs", type=Path, default=Path("runs/weights"), help="folder for the runs")
@@ -127,7 +130,9 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "training": describe_training(config, arguments.note),
         "scores": scores,
         "reproduce": [
-            "denoise test {model} --dataset DATA/stl10-part --noise basic".format(**architecture_dict(architecture)),
+            "denoise test {model} --dataset DATA/stl10-part --noise basic".format(
+                **architecture_dict(architecture)
+            ),
             f"python scripts/make_weights.py {config.folder.name} --data DATA",
         ],
         "licence": LICENCE,
@@ -139,11 +144,9 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     console.note(f"{path.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
 
 
-def architecture_dict(architecture: Any) -> dict[str, str]:
-    return {"model": architecture.name}
-
-
-def measure(model: torch.nn.Module, arguments: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+def measure(
+    model: torch.nn.Module, arguments: argparse.Namespace, device: torch.device
+) -> list[dict[str, Any]]:
     """One row per data set and noise; sets that are not there are left out."""
     rows = []
     for name, folder, noises in SCORED:
@@ -206,13 +209,19 @@ def describe_training(config: TrainConfig, note: str) -> dict[str, Any]:
     events = [row for row in run.events() if row["event"] == "train"]
     times = [row["time"] for row in events]
     # Pauses between sittings do not count.
-    seconds = sum(b - a for a, b in zip(times, times[1:], strict=False) if b - a < 120)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    recipe = config.model_dump(mode="json", exclude={"out", "data", "device", "init", "classifier"}, exclude_defaults=True)
+    seconds = sum(b - a for a, b in pairwise(times) if b - a < 120)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    recipe = config.model_dump(
+        mode="json", exclude={"out", "data", "device", "init", "classifier"}, exclude_defaults=True
+    )
     return {
         "steps": events[-1]["step"],
         "seconds": round(seconds),
-        "device": f"{os.cpu_count()} cores, {platform.machine()}" if config.device != "cuda" else torch.cuda.get_device_name(),
+        "device": f"{os.cpu_count()} cores, {platform.machine()}"
+        if config.device != "cuda"
+        else torch.cuda.get_device_name(),
         "commit": commit.stdout.strip(),
         "init": None if config.init is None else Path(config.init).name,
         "recipe": recipe,

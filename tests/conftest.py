@@ -42,7 +42,9 @@ def write_images(folder: Path, count: int, size: int = 32, seed: int = 0) -> Non
     generator = np.random.default_rng(seed)
     for number in range(count):
         coarse = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
+        Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC).save(
+            folder / f"{number:03d}.png"
+        )
 
 
 @pytest.fixture

@@ -14,7 +14,18 @@ FILES = sorted(p for p in PACKAGE.rglob("*.py") if "bundled" not in p.parts)
 
 # What each room may import of ours, beside itself.
 _GROUND = {"errors", "seeds"}
-_BASE = _GROUND | {"files", "devices", "distributed", "config", "runs", "models", "noise", "data", "metrics", "weights"}
+_BASE = _GROUND | {
+    "files",
+    "devices",
+    "distributed",
+    "config",
+    "runs",
+    "models",
+    "noise",
+    "data",
+    "metrics",
+    "weights",
+}
 ALLOWED = {
     "errors": set(),
     "seeds": set(),

@@ -39,9 +39,7 @@ Seed = Annotated[int | None, typer.Option(help=TrainConfig.help_of("seed"), rich
 Device = Annotated[str | None, typer.Option(help=TrainConfig.help_of("device"), rich_help_panel=_RUN)]
 Compile = Annotated[str | None, typer.Option(help=TrainConfig.help_of("compile"), rich_help_panel=_RUN)]
 RunOut = Annotated[Path | None, typer.Option("--out", help=TrainConfig.help_of("out"), rich_help_panel=_RUN)]
-Resume = Annotated[
-    Path | None, typer.Option(help="Continue the run in this folder.", rich_help_panel=_RUN)
-]
+Resume = Annotated[Path | None, typer.Option(help="Continue the run in this folder.", rich_help_panel=_RUN)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Weights = Annotated[str | None, typer.Option(help=TestConfig.help_of("weights"))]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

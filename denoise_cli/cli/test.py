@@ -25,7 +25,7 @@ def test(
     device: options.Device = None,
     out: Annotated[Path | None, typer.Option(help=TestConfig.help_of("out"))] = None,
     config: options.Config = None,
-    set: options.Set = None,  # noqa: A002
+    set: options.Set = None,
     json: options.Json = False,
 ) -> None:
     """Score a denoiser on a data set: PSNR and SSIM with 95 % intervals.
@@ -74,7 +74,9 @@ def test(
             "{:.4f} to {:.4f}".format(*row[f"{prefix}ssim_interval"]),
         )
     if row.get("paper_psnr") is not None:
-        table.add_row("denoised, paper protocol", f"{row['paper_psnr']:.3f}", "", f"{row['paper_ssim']:.4f}", "")
+        table.add_row(
+            "denoised, paper protocol", f"{row['paper_psnr']:.3f}", "", f"{row['paper_ssim']:.4f}", ""
+        )
     console.show(table)
     console.show(f"{1000 * row['seconds_per_image']:.1f} ms per image on {row['device']}.")
     console.note(f"Per-image scores and pictures: {report.folder}")

@@ -25,10 +25,10 @@ def train(
     classifier: Annotated[str | None, typer.Option(help=TrainConfig.help_of("classifier"))] = None,
     seed: options.Seed = None,
     device: options.Device = None,
-    compile: options.Compile = None,  # noqa: A002
+    compile: options.Compile = None,
     out: options.RunOut = None,
     config: options.Config = None,
-    set: options.Set = None,  # noqa: A002
+    set: options.Set = None,
     resume: options.Resume = None,
     overwrite: options.Overwrite = False,
 ) -> None:

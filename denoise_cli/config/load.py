@@ -21,9 +21,7 @@ C = TypeVar("C", bound=Section)
 _FOLDERS = (Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs")
 
 
-def load_config(
-    kind: type[C], file: str | None, assignments: Sequence[str], flags: Mapping[str, Any]
-) -> C:
+def load_config(kind: type[C], file: str | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> C:
     """Merge all sources into one config of class `kind`.
 
     Args:
@@ -42,7 +40,9 @@ def load_config(
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set {text!r} is not of the form key=value.", "For example --set optim.lr=0.001.")
+            raise ConfigError(
+                f"--set {text!r} is not of the form key=value.", "For example --set optim.lr=0.001."
+            )
         _assign(values, key.strip(), _parse_value(text, value))
         origin[key.strip()] = "--set"
     for key, value in flags.items():
@@ -66,7 +66,11 @@ def find_config(name: str) -> Path:
             if candidate.is_file():
                 return candidate
     near = get_close_matches(name, shipped_configs(), n=3, cutoff=0.4)
-    hint = f"Shipped configs near it: {', '.join(near)}." if near else f"Shipped: {', '.join(shipped_configs())}."
+    hint = (
+        f"Shipped configs near it: {', '.join(near)}."
+        if near
+        else f"Shipped: {', '.join(shipped_configs())}."
+    )
     raise ConfigError(f"There is no config {name!r}.", hint)
 
 
@@ -74,7 +78,9 @@ def shipped_configs() -> list[str]:
     """Names of all configs that come with the program."""
     for folder in _FOLDERS:
         if folder.is_dir():
-            return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+            return sorted(
+                path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")
+            )
     return []
 
 

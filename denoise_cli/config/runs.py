@@ -20,8 +20,8 @@ class MixItem(Section):
     """Data set name or folder."""
     weight: float = Field(1.0, gt=0)
     """How often batches come from it, relative to the others."""
-    crop: int = Field(96, gt=0)
-    """Side of the square training crops, in pixels."""
+    crop: int | None = Field(None, gt=0)
+    """Side of the square training crops (default: as `data.crop`)."""
     rescale: float = Field(1.0, gt=0, le=1)
     """Shrink batches by a random factor between this and 1 before cropping; 1 never shrinks."""
 

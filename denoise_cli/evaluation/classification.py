@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.data.source import ImageSource
-from denoise_cli.distributed import World
+from denoise_cli.data.source import Images
+from denoise_cli.distributed import ALONE, World
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scoring import BATCH, TEST_SEED, same_size_batches
 from denoise_cli.noise.apply import add_test_noise
@@ -42,13 +42,13 @@ class Classification:
 @torch.inference_mode()
 def classify_images(
     model: nn.Module,
-    source: ImageSource,
+    source: Images,
     noise: Sequence[NoiseSpec],
     *,
     device: torch.device,
     seed: int = TEST_SEED,
     denoiser: nn.Module | None = None,
-    world: World = World(),
+    world: World = ALONE,
 ) -> Classification:
     """Classify every image of `source` under the same fixed noise as `score` draws.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -35,7 +37,7 @@ def mean_interval(values: ArrayLike, groups: ArrayLike | None = None) -> tuple[f
     return float(x.mean()), float(low), float(high)
 
 
-def _resampled_means(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _resampled_means(sums: NDArray[Any], counts: NDArray[Any]) -> NDArray[np.float64]:
     """Means of `RESAMPLES` draws of the groups with replacement."""
     generator = np.random.default_rng(_SEED)
     means = []

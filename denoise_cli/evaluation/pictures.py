@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ _HEAD = 18
 _SHORTEST = 160
 
 
-def save_grid(path: Path, columns: dict[str, Sequence[Tensor]]) -> None:
+def save_grid(path: Path, columns: Mapping[str, Sequence[Tensor]]) -> None:
     """Write a picture with one titled column per entry and one row per image.
 
     Args:

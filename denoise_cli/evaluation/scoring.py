@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.data.source import ImageSource
-from denoise_cli.distributed import World
+from denoise_cli.data.source import Images
+from denoise_cli.distributed import ALONE, World
 from denoise_cli.metrics import WINDOW, psnr, ssim, study_psnr, study_ssim
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import NoiseSpec
@@ -42,13 +42,13 @@ class Scores:
 @torch.inference_mode()
 def score(
     model: nn.Module,
-    source: ImageSource,
+    source: Images,
     noise: Sequence[NoiseSpec],
     *,
     device: torch.device,
     seed: int = TEST_SEED,
     study_protocol: bool = False,
-    world: World = World(),
+    world: World = ALONE,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Scores:
     """Denoise every image of `source` in float32 and compare with the clean one.
@@ -84,7 +84,9 @@ def score(
         order += indices
         on_images(len(indices))
     model.train(was_training)
-    columns = {name: torch.cat(parts).double().cpu() if parts else torch.empty(0) for name, parts in rows.items()}
+    columns = {
+        name: torch.cat(parts).double().cpu() if parts else torch.empty(0) for name, parts in rows.items()
+    }
     shares = world.gather((order, columns, pooled, seconds))
     place = torch.tensor([index for share in shares for index in share[0]]).argsort()
     pooled = [pair for share in shares for pair in share[2]]
@@ -97,7 +99,7 @@ def score(
     )
 
 
-def same_size_batches(source: ImageSource, size: int) -> Iterator[list[int]]:
+def same_size_batches(source: Images, size: int) -> Iterator[list[int]]:
     """Index lists of at most `size` images of one height and width, in order."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, shape in enumerate(source.shapes.tolist()):

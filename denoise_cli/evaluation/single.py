@@ -14,7 +14,7 @@ from torch import nn
 
 from denoise_cli.config import TestConfig, TestDataConfig
 from denoise_cli.data.load import load_dataset
-from denoise_cli.data.source import ImageSource, centre_cropped
+from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import WeightsError
@@ -79,9 +79,7 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     return Report(summary, folder)
 
 
-def load_denoiser(
-    name: str | None, batch_norm: bool, weights: str | None
-) -> tuple[Architecture, nn.Module]:
+def load_denoiser(name: str | None, batch_norm: bool, weights: str | None) -> tuple[Architecture, nn.Module]:
     """The denoiser of a weight file or run, else the bundled one of this name.
 
     Raises:
@@ -99,14 +97,14 @@ def load_denoiser(
     return architecture, model
 
 
-def load_test_images(data: TestDataConfig) -> ImageSource:
+def load_test_images(data: TestDataConfig) -> Images:
     """The test split, cropped and limited as the config says."""
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir, limit=data.limit)
     return source if data.crop is None else centre_cropped(source, data.crop)
 
 
 def _summarise(
-    config: TestConfig, architecture: Architecture, source: ImageSource, scores: Scores, device: torch.device
+    config: TestConfig, architecture: Architecture, source: Images, scores: Scores, device: torch.device
 ) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "model": architecture.name,
@@ -137,7 +135,7 @@ def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
 
 @torch.inference_mode()
 def _save_pictures(
-    path: Path, config: TestConfig, model: nn.Module, source: ImageSource, device: torch.device
+    path: Path, config: TestConfig, model: nn.Module, source: Images, device: torch.device
 ) -> None:
     count = min(_PICTURES, len(source))
     chosen = [i * len(source) // count for i in range(count)]

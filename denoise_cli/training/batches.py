@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from denoise_cli.data.augment import flip, rotate, to_grey
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.source import Images, ImageSource
 from denoise_cli.noise.apply import add_noise
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
@@ -25,10 +25,22 @@ PARTS = 4
 class Stream:
     """One data set of a mixture, with its crop."""
 
-    source: ImageSource
+    source: Images
     crop: int
     rescale: float = 1.0
     weight: float = 1.0
+
+
+def on_device(stream: Stream, device: torch.device) -> Stream:
+    """The stream with its images on a GPU, where they take at most half of its free memory.
+
+    Elsewhere only the crops of a step travel.
+    """
+    source = stream.source
+    if device.type != "cuda" or not isinstance(source, ImageSource):
+        return stream
+    fits = source.pixels.nbytes <= torch.cuda.mem_get_info(device)[0] / 2
+    return replace(stream, source=source.to(device)) if fits else stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         number = self._choose_stream(step)
         stream = self.streams[number]
-        indices = _row(len(stream.source), step * self.batch_size, self.batch_size, derive_seed(self.seed, number))
+        indices = _row(stream.source, step * self.batch_size, self.batch_size, derive_seed(self.seed, number))
         shared = torch.Generator().manual_seed(derive_seed(self.seed, step, -1))
         scale = 1 - (1 - stream.rescale) * float(torch.rand(1, generator=shared))
         draw = partial(self._part, stream, indices, step, scale)
@@ -130,20 +142,21 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PARTS)
 
 
-def _row(length: int, start: int, count: int, seed: int) -> Tensor:
+def _row(source: Images, start: int, count: int, seed: int) -> Tensor:
     """`count` image indices from position `start` of the endless row of shuffled passes."""
     picked: list[Tensor] = []
+    length = len(_pass_order(source, derive_seed(seed, 0)))
     while count > 0:
         cycle, position = divmod(start, length)
-        order = _pass_order(length, derive_seed(seed, cycle))
+        order = _pass_order(source, derive_seed(seed, cycle))
         picked.append(order[position : position + count])
         start, count = start + len(picked[-1]), count - len(picked[-1])
     return torch.cat(picked)
 
 
-@lru_cache(maxsize=8)
-def _pass_order(length: int, seed: int) -> Tensor:
-    return torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+@lru_cache(maxsize=16)
+def _pass_order(source: Images, seed: int) -> Tensor:
+    return source.pass_order(torch.Generator().manual_seed(seed))
 
 
 def _weaken(noisy: Tensor, clean: Tensor, share: float, generator: torch.Generator) -> Tensor:

@@ -56,7 +56,9 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         except (RuntimeError, OSError, EOFError, TypeError, ValueError):
             continue
     if paths:
-        raise TrainingError(f"No checkpoint in {folder} can be read.", "Start the run again with --overwrite.")
+        raise TrainingError(
+            f"No checkpoint in {folder} can be read.", "Start the run again with --overwrite."
+        )
     return None
 
 

@@ -22,7 +22,9 @@ def draw_curve(run: RunFolder) -> None:
     left.set(xlabel="step", yscale="log")
     left.set_ylabel("training loss", color="tab:blue")
     right = left.twinx()
-    right.plot([row["step"] for row in validations], [row[metric] for row in validations], "o-", color="tab:red")
+    right.plot(
+        [row["step"] for row in validations], [row[metric] for row in validations], "o-", color="tab:red"
+    )
     right.set_ylabel("validation PSNR (dB)" if metric == "psnr" else "validation accuracy", color="tab:red")
     with replacing(run.curve) as path:
         figure.savefig(path, dpi=110)

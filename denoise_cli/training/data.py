@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
-from denoise_cli.config import ClassifyConfig, DataConfig, RunConfig
+from denoise_cli.config import ClassifyConfig, DataConfig, MixItem, RunConfig
 from denoise_cli.data.classes import CLASSES
 from denoise_cli.data.load import load_dataset
-from denoise_cli.data.source import ImageSource, centre_cropped, resized
+from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
 from denoise_cli.seeds import derive_seed
 from denoise_cli.training.batches import Stream
@@ -40,31 +40,32 @@ class Data:
 def load_data(config: RunConfig) -> Data:
     """Load the training and validation images of a config."""
     data = config.data
-    labelled = isinstance(config, ClassifyConfig)
-    if data.mix:
-        wanted = [(item.dataset, item.crop, item.rescale, item.weight) for item in data.mix]
-    else:
-        wanted = [(data.dataset, data.crop, 1.0, 1.0)]
+    wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
     streams, validation = [], []
-    for number, (dataset, crop, rescale, weight) in enumerate(wanted):
-        source = load_dataset(dataset, "train", data_dir=data.data_dir, limit=data.limit)
-        source = _labelled(source, data, config.model) if labelled else source
-        source = source if data.resize is None else resized(source, data.resize)
-        if crop is None:
-            size = source.uniform_size
-            crop = size[0] if size and size[0] == size[1] else DEFAULT_CROP
+    for number, item in enumerate(wanted):
+        source = _prepared(
+            load_dataset(item.dataset, "train", data_dir=data.data_dir, limit=data.limit), config
+        )
+        size = source.uniform_size
+        crop = item.crop or data.crop or (size[0] if size and size[0] == size[1] else DEFAULT_CROP)
         if data.holdout:
             source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
         else:
-            held = load_dataset(dataset, "test", data_dir=data.data_dir)
-            held = _labelled(held, data, config.model) if labelled else held
-            held = held if data.resize is None else resized(held, data.resize)
-        streams.append(Stream(source, crop, rescale, weight))
+            held = _prepared(load_dataset(item.dataset, "test", data_dir=data.data_dir), config)
+        streams.append(Stream(source, crop, item.rescale, item.weight))
         validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
 
 
-def _labelled(source: ImageSource, data: DataConfig, model: str) -> ImageSource:
+def _prepared(source: Images, config: RunConfig) -> Images:
+    """The images with the labels and size that the config asks for."""
+    data = config.data
+    if isinstance(config, ClassifyConfig):
+        source = _labelled(source, data, config.model)
+    return source if data.resize is None else resized(source, data.resize)
+
+
+def _labelled(source: Images, data: DataConfig, model: str) -> Images:
     if source.labels is None:
         raise DataError(
             f"{source.name} has no class folders, so it cannot train the classifier {model!r}.",
@@ -76,7 +77,7 @@ def _labelled(source: ImageSource, data: DataConfig, model: str) -> ImageSource:
     return source.with_classes(classes)
 
 
-def _hold_out(source: ImageSource, share: float, seed: int) -> tuple[ImageSource, ImageSource]:
+def _hold_out(source: Images, share: float, seed: int) -> tuple[Images, Images]:
     """Split off a random share (at least one image) for validation."""
     if len(source) < 2:
         return source, source
@@ -85,7 +86,7 @@ def _hold_out(source: ImageSource, share: float, seed: int) -> tuple[ImageSource
     return source.subset(order[count:].sort().values), source.subset(order[:count].sort().values)
 
 
-def _centre_crops(source: ImageSource, size: int, limit: int) -> ImageSource:
+def _centre_crops(source: Images, size: int, limit: int) -> ImageSource:
     """At most `limit` images, evenly spread, cut to their centres."""
     count = min(max(1, limit), len(source))
     return centre_cropped(source.subset([i * len(source) // count for i in range(count)]), size)

@@ -36,7 +36,7 @@ class Engine(nn.Module):
         inner: Any = model
         if world.size > 1:
             if config.sync_batch_norm and device.type == "cuda":
-                inner = nn.SyncBatchNorm.convert_sync_batchnorm(inner)
+                inner = nn.SyncBatchNorm.convert_sync_batchnorm(inner)  # type: ignore[no-untyped-call]
             ids = [device.index] if device.type == "cuda" else None
             inner = DistributedDataParallel(inner, device_ids=ids)
         self._plain = inner

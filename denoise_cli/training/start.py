@@ -9,7 +9,7 @@ import yaml
 
 from denoise_cli.config import RunConfig
 from denoise_cli.devices import resolve_device
-from denoise_cli.distributed import World, join, launched_device, was_restarted
+from denoise_cli.distributed import join, launched_device, was_restarted
 from denoise_cli.errors import OutputExists
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from denoise_cli.config import ClassifyConfig, TrainConfig
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.classification import classify_images
 from denoise_cli.evaluation.scoring import score
@@ -29,7 +29,7 @@ class Task(Protocol):
         """The scalar training loss of a batch."""
 
     def validate(
-        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+        self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
         """Validation scores by name, `metric` among them."""
 
@@ -47,7 +47,7 @@ class DenoiseTask:
         return pixel_loss(self._kind, model(batch.noisy).float(), batch.clean)
 
     def validate(
-        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+        self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
         scores = score(model, source, self._noise, device=device, world=world)
         return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
@@ -82,7 +82,7 @@ class ClassifyTask:
         ) * F.cross_entropy(logits, other, label_smoothing=self._smoothing)
 
     def validate(
-        self, model: nn.Module, source: ImageSource, device: torch.device, world: World
+        self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
         result = classify_images(model, source, self._noise, device=device, world=world)
         return {"accuracy": float(result.correct.double().mean())}

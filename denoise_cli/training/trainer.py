@@ -17,7 +17,7 @@ from denoise_cli.distributed import World
 from denoise_cli.errors import ConfigError, TrainingError
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
-from denoise_cli.training.batches import Batches
+from denoise_cli.training.batches import Batches, on_device
 from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from denoise_cli.training.data import Data
 from denoise_cli.training.engine import Engine
@@ -71,14 +71,15 @@ class Trainer:
         self.dtype = resolve_precision(config.precision, device)
         self.steps_per_epoch = max(1, math.ceil(data.images / config.batch_size))
         self.total = config.steps or math.ceil((config.epochs or 10) * data.images / config.batch_size)
-        self.step, self.best, self.seconds = 0, None, 0.0
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.step, self.seconds = 0, 0.0
+        self.best: float | None = None
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config.optim, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = MovingAverage(self.model, config.optim.ema) if config.optim.ema else None
         self.engine = Engine(self.model, config, device, world, self.total, reporter.note)
         self.batches = Batches(
-            data.streams,
+            tuple(on_device(stream, device) for stream in data.streams),
             parse_noise(config.noise),
             config.batch_size,
             config.seed,
@@ -131,7 +132,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.dtype):
             loss = self.task.loss(self.engine, batch, self.step)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if self.config.optim.clip:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip)

@@ -42,7 +42,9 @@ def list_weights(runs: Path = Path("runs")) -> list[dict[str, Any]]:
                 "model": card["model"],
                 "batch_norm": card["batch_norm"],
                 "noise": card["noise"],
-                "scores": {row["noise"]: row["psnr"] for row in card["scores"] if row["set"] == "stl10-part/test"},
+                "scores": {
+                    row["noise"]: row["psnr"] for row in card["scores"] if row["set"] == "stl10-part/test"
+                },
                 "bytes": entry.path.stat().st_size,
             }
         )

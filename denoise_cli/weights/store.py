@@ -63,10 +63,13 @@ def find_weights(name: str) -> Path:
             if (path / candidate).is_file():
                 return path / candidate
         raise WeightsError(
-            f"{path} holds no best.safetensors or last.safetensors.", "Is it the folder of a run that has begun?"
+            f"{path} holds no best.safetensors or last.safetensors.",
+            "Is it the folder of a run that has begun?",
         )
     if not path.is_file():
-        raise WeightsError(f"There is no weight file or run folder {name}.", "`denoise models` lists what there is.")
+        raise WeightsError(
+            f"There is no weight file or run folder {name}.", "`denoise models` lists what there is."
+        )
     return path
 
 

@@ -8,7 +8,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from denoise_cli.config import ClassifyConfig, CompareConfig, DenoiseConfig, TestConfig, TrainConfig, load_config
+from denoise_cli.config import (
+    ClassifyConfig,
+    CompareConfig,
+    DenoiseConfig,
+    TestConfig,
+    TrainConfig,
+    load_config,
+)
 from denoise_cli.config.load import find_config, shipped_configs
 from denoise_cli.errors import ConfigError, UnknownName, UsageError
 
@@ -21,7 +28,9 @@ def config_file(tmp_path: Path) -> Path:
 
 
 def test_flag_over_set_over_yaml_over_default(config_file: Path) -> None:
-    config = load_config(TrainConfig, str(config_file), ["optim.lr=0.02", "seed=7"], {"seed": 9, "noise": None})
+    config = load_config(
+        TrainConfig, str(config_file), ["optim.lr=0.02", "seed=7"], {"seed": 9, "noise": None}
+    )
     assert (config.model, config.noise) == ("cae", "intense")  # YAML over default
     assert config.optim.lr == 0.02  # --set over YAML
     assert config.optim.warmup == 5  # the rest of the section stays
@@ -106,7 +115,11 @@ def test_a_missing_config_names_near_ones() -> None:
 
 def test_every_config_class_explains_every_key() -> None:
     for kind in (TrainConfig, ClassifyConfig, TestConfig, CompareConfig, DenoiseConfig):
-        assert [name for name, field in kind.model_fields.items() if not field.description and name != "data" and name != "optim"] == []
+        assert [
+            name
+            for name, field in kind.model_fields.items()
+            if not field.description and name not in {"data", "optim"}
+        ] == []
 
 
 @pytest.mark.parametrize("name", shipped_configs())
@@ -114,7 +127,12 @@ def test_every_shipped_config_loads(name: str) -> None:
     """By its folder or name: classify*, test*, compare*, denoise-image*, else train."""
     path = find_config(name)
     stem = Path(name).name
-    kinds = {"classif": ClassifyConfig, "test": TestConfig, "compare": CompareConfig, "denoise": DenoiseConfig}
+    kinds = {
+        "classif": ClassifyConfig,
+        "test": TestConfig,
+        "compare": CompareConfig,
+        "denoise": DenoiseConfig,
+    }
     kind = next((kind for start, kind in kinds.items() if stem.startswith(start)), TrainConfig)
     config = load_config(kind, name, [], {})
     assert config.model_dump(exclude_unset=True).keys() == (yaml.safe_load(path.read_text()) or {}).keys()

@@ -14,10 +14,14 @@ from denoise_cli.training.batches import Batches, Stream, _row
 def _source(count: int, size: int = 16) -> ImageSource:
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(count)]
-    return ImageSource.from_arrays("random", images, [str(i) for i in range(count)], labels=list(range(count)))
+    return ImageSource.from_arrays(
+        "random", images, [str(i) for i in range(count)], labels=list(range(count))
+    )
 
 
-def _batches(batch_size: int = 8, rank: int = 0, world: int = 1, noise: str = "blind", seed: int = 0) -> Batches:
+def _batches(
+    batch_size: int = 8, rank: int = 0, world: int = 1, noise: str = "blind", seed: int = 0
+) -> Batches:
     return Batches(
         (Stream(_source(20), 12),),
         parse_noise(noise),
@@ -55,8 +59,8 @@ def test_three_processes_share_the_images_without_overlap() -> None:
 
 
 def test_every_image_comes_once_a_pass() -> None:
-    length, batch = 20, 8
-    drawn = torch.cat([_row(length, step * batch, batch, seed=3) for step in range(5)])
+    source, batch = _source(20), 8
+    drawn = torch.cat([_row(source, step * batch, batch, seed=3) for step in range(5)])
     assert len(drawn) == 40
     for start in (0, 20):
         assert sorted(drawn[start : start + 20].tolist()) == list(range(20))
@@ -64,7 +68,7 @@ def test_every_image_comes_once_a_pass() -> None:
 
 
 def test_a_batch_larger_than_the_data_set_takes_several_passes() -> None:
-    assert sorted(_row(3, 0, 9, seed=0).tolist()) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert sorted(_row(_source(3), 0, 9, seed=0).tolist()) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
 def test_noise_is_fresh_each_step_and_clean_is_clean() -> None:

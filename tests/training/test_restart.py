@@ -20,8 +20,20 @@ KEYS = ["precision=fp32", "save_seconds=0", "optim.ema=0.9", "optim.schedule=cos
 def _start(images: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
     keys = [part for key in KEYS for part in ("--set", key)]
     return subprocess.Popen(
-        [sys.executable, "-m", "denoise_cli", "train", "cae", "--dataset", str(images)]
-        + ["--out", str(out), *SETTINGS, *keys, *extra],
+        [
+            sys.executable,
+            "-m",
+            "denoise_cli",
+            "train",
+            "cae",
+            "--dataset",
+            str(images),
+            "--out",
+            str(out),
+            *SETTINGS,
+            *keys,
+            *extra,
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,186 @@
+"""Training speed: this engine against the plain loop of the study, in one run.
+
+    python benchmarks/training.py --data FOLDER [--models unet cae cnn] [--batches 12] [--device cuda]
+
+The plain loop is written from the study's description: a DataLoader in the main process over
+uint8 arrays in memory, PIL and ToTensor image by image, NCHW float32, Adam, MSE, and
+`loss.item()` after each step. Ours is the trainer's own step. The two alternate, and the
+medians of their rounds are compared. `--to-psnr X` also measures the time to a validation PSNR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from denoise_cli.config import TrainConfig
+from denoise_cli.devices import resolve_device
+from denoise_cli.distributed import ALONE
+from denoise_cli.evaluation.scoring import score
+from denoise_cli.models import build_denoiser
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.runs import RunFolder
+from denoise_cli.training.data import Data, load_data
+from denoise_cli.training.network import build_model
+from denoise_cli.training.trainer import Trainer
+
+Step = Callable[[], None]
+
+
+class PlainImages(Dataset[Tensor]):
+    """uint8 arrays through PIL and ToTensor, one image at a time."""
+
+    def __init__(self, images: list[np.ndarray]) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Tensor:
+        picture = Image.fromarray(self._images[index])
+        # What torchvision's ToTensor does.
+        return torch.from_numpy(np.array(picture, copy=True)).permute(2, 0, 1).contiguous().float().div(255)
+
+
+class PlainLoop:
+    """The study's loop."""
+
+    def __init__(self, model: str, data: Data, batch_size: int, device: torch.device) -> None:
+        torch.manual_seed(0)
+        source = data.streams[0].source
+        images = [source.image(i).permute(1, 2, 0).contiguous().numpy() for i in range(len(source))]
+        self._loader = DataLoader(PlainImages(images), batch_size, shuffle=True, num_workers=0)
+        self._batches = iter(self._loader)
+        self._device = device
+        self.model = build_denoiser(model).to(device).train()
+        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+
+    def step(self) -> None:
+        try:
+            clean = next(self._batches)
+        except StopIteration:
+            self._batches = iter(self._loader)
+            clean = next(self._batches)
+        clean = clean.to(self._device)
+        noisy = (clean + 0.2 * torch.randn_like(clean)).clamp(0, 1)
+        self._optimizer.zero_grad()
+        loss = nn.functional.mse_loss(self.model(noisy), clean)
+        loss.backward()
+        self._optimizer.step()
+        loss.item()
+
+
+class OurLoop:
+    """The trainer's step, without its logging."""
+
+    def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
+        architecture, model = build_model(config, data)
+        self._trainer = Trainer(
+            config, RunFolder(Path("unused")), data, architecture, model, device, ALONE, _Silent()
+        )
+        self._trainer.model.train()
+        self.model = self._trainer.model
+
+    def step(self) -> None:
+        self._trainer._train_step()
+        self._trainer.step += 1
+
+
+class _Silent:
+    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None: ...
+    def step(self, step: int, loss: float, images_per_second: float) -> None: ...
+    def validation(self, step: int, scores: dict[str, float], best: bool) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def rate(step: Step, batches: int, batch_size: int, device: torch.device) -> float:
+    """Images per second of so many steps."""
+    wait(device)
+    start = time.perf_counter()
+    for _ in range(batches):
+        step()
+    wait(device)
+    return batches * batch_size / (time.perf_counter() - start)
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def time_to(loop: PlainLoop | OurLoop, data: Data, goal: float, device: torch.device) -> float:
+    """Training seconds until the validation PSNR (checked every 25 steps, untimed) reaches the goal."""
+    seconds = 0.0
+    while seconds < 1800:
+        start = time.perf_counter()
+        for _ in range(25):
+            loop.step()
+        wait(device)
+        seconds += time.perf_counter() - start
+        result = score(loop.model, data.validation, parse_noise("basic"), device=device)
+        if float(result.psnr.mean()) >= goal:
+            return seconds
+    return float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="sample")
+    parser.add_argument("--models", nargs="+", default=["unet", "cae", "cnn"])
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", nargs="+", default=["auto", "fp32"])
+    parser.add_argument("--to-psnr", type=float)
+    arguments = parser.parse_args()
+    device = resolve_device(arguments.device)
+    for model in arguments.models:
+        configs = {
+            precision: TrainConfig.model_validate(
+                {
+                    "model": model,
+                    "data": {"dataset": arguments.data, "flip": False, "validation_limit": 128},
+                    "batch_size": arguments.batch_size,
+                    "precision": precision,
+                    "steps": 100000,
+                    "compile": "off",
+                }
+            )
+            for precision in arguments.precision
+        }
+        data = load_data(next(iter(configs.values())))
+        loops: dict[str, PlainLoop | OurLoop] = {
+            "plain": PlainLoop(model, data, arguments.batch_size, device)
+        }
+        loops |= {name: OurLoop(config, data, device) for name, config in configs.items()}
+        if arguments.to_psnr:
+            for name, loop in loops.items():
+                seconds = time_to(loop, data, arguments.to_psnr, device)
+                print(f"{model:8} {name:6} {seconds:8.1f} s to {arguments.to_psnr} dB", flush=True)
+            continue
+        rates: dict[str, list[float]] = {name: [] for name in loops}
+        for loop in loops.values():
+            rate(loop.step, 2, arguments.batch_size, device)
+        for _ in range(arguments.rounds):
+            for name, loop in loops.items():
+                rates[name].append(rate(loop.step, arguments.batches, arguments.batch_size, device))
+        plain = statistics.median(rates["plain"])
+        for name, values in rates.items():
+            median = statistics.median(values)
+            print(f"{model:8} {name:6} {median:8.1f} images/s  {median / plain:5.2f} x", flush=True)
+
+
+if __name__ == "__main__":
+    main()

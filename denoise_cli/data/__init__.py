@@ -1,1 +1,1 @@
-"""Data sets: each becomes one in-memory `ImageSource`."""
+"""Data sets: each becomes `Images`, in memory where they fit."""

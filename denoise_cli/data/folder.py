@@ -9,68 +9,71 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+import torch
 
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.memory import available_memory
+from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_rgb, read_size, reason
+from denoise_cli.data.source import Images, ImageSource
+from denoise_cli.data.streaming import PictureCache, StreamedSource
 from denoise_cli.errors import DataError
 
 Split = Literal["train", "test"]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
+# A cache of decoded pictures beyond this, in bytes, no longer shuffles better.
+LARGEST_CACHE = 2 * 2**30
 
 
-def load_folder(folder: Path, split: Split, limit: int | None = None) -> ImageSource:
-    """Read a folder's images into memory.
+def load_folder(
+    folder: Path, split: Split, limit: int | None = None, *, max_bytes: int | None = None
+) -> Images:
+    """Read a folder's images into memory, or stream them where they do not fit.
 
     Where the folder has a subfolder named like the split, only that is read; a folder
     without both is one set, used for either split. Subfolders are classes. Files that cannot
     be read are left out and named in `skipped`.
 
+    Args:
+        folder: The folder.
+        split: Which subfolder to read.
+        limit: Keep at most this many images, evenly spread.
+        max_bytes: Stream where the decoded images are larger; default half of the memory
+            that is left, since collecting them takes twice their size for a moment.
+
     Raises:
-        DataError: The folder is missing or has no readable image.
+        DataError: The folder is missing, lacks the split, or has no readable image.
     """
     root = split_root(folder, split)
-    paths = list_images(root)
+    paths = list_pictures(root)
     if not paths:
         raise DataError(
             f"No images in {root}.", f"Put {', '.join(sorted(s[1:] for s in SUFFIXES))} files there."
         )
     if limit is not None:
         paths = spread(paths, limit)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        read = list(pool.map(_read_or_reason, paths))
-    images, names, labels, skipped = [], [], [], []
-    classes = class_names(root, paths)
-    for path, image in zip(paths, read, strict=True):
-        name = path.relative_to(root).as_posix()
-        if isinstance(image, str):
-            skipped.append(f"{name}: {image}")
-            continue
-        images.append(image)
-        names.append(name)
-        if classes:
-            labels.append(classes.index(path.relative_to(root).parts[0]))
-    return ImageSource.from_arrays(
-        str(folder), images, names, labels=labels if classes else None, classes=classes, skipped=skipped
-    )
+    max_bytes = available_memory() // 2 if max_bytes is None else max_bytes
+    sizes = [read_size(path) for path in paths]
+    if sum(3 * size[0] * size[1] for size in sizes if not isinstance(size, str)) > max_bytes:
+        return _stream(folder, root, paths, sizes, min(LARGEST_CACHE, max_bytes // 4))
+    return _read(folder, root, paths)
 
 
 def split_root(folder: Path, split: Split) -> Path:
     """The folder that holds a split: `folder/train`, `folder/test`, or the folder itself."""
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Check the path given as the data set.")
-    inside = folder / split
-    return inside if inside.is_dir() else folder
-
-
-def list_images(root: Path) -> list[Path]:
-    """All image files below `root`, in an order that does not depend on the file system."""
-    found = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    inside, other = folder / split, folder / ("test" if split == "train" else "train")
+    if inside.is_dir():
+        return inside
+    if other.is_dir():
+        raise DataError(
+            f"{folder} has a {other.name}/ but no {split}/.",
+            f"Make {inside}, or name {other} itself as the data set.",
+        )
+    return folder
 
 
 def class_names(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     """Names of the class subfolders; empty unless every image lies in one of at least two."""
-    parents = {path.relative_to(root).parts[0] if path.parent != root else "" for path in paths}
+    parents = {_parent(root, path) for path in paths}
     return tuple(sorted(parents)) if len(parents) > 1 and "" not in parents else ()
 
 
@@ -81,14 +84,62 @@ def spread(paths: Sequence[Path], count: int) -> list[Path]:
     return [paths[i * len(paths) // count] for i in range(count)]
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Read a picture as uint8 (H, W, 3), turned upright; raises OSError or ValueError."""
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+def _read(folder: Path, root: Path, paths: Sequence[Path]) -> ImageSource:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        read = list(pool.map(_read_or_reason, paths))
+    good = [path for path, image in zip(paths, read, strict=True) if not isinstance(image, str)]
+    names, labels, classes = _names_and_labels(root, paths, good)
+    return ImageSource.from_arrays(
+        str(folder),
+        [image for image in read if not isinstance(image, str)],
+        names,
+        labels=labels,
+        classes=classes,
+        skipped=_skipped(root, paths, read),
+    )
+
+
+def _stream(
+    folder: Path, root: Path, paths: Sequence[Path], sizes: Sequence[tuple[int, int] | str], cache: int
+) -> StreamedSource:
+    good = [path for path, size in zip(paths, sizes, strict=True) if not isinstance(size, str)]
+    names, labels, classes = _names_and_labels(root, paths, good)
+    return StreamedSource(
+        name=str(folder),
+        paths=tuple(good),
+        shapes=torch.tensor([size for size in sizes if not isinstance(size, str)]),
+        names=tuple(names),
+        pictures=PictureCache(cache),
+        labels=None if labels is None else torch.tensor(labels),
+        classes=classes,
+        unread=tuple(_skipped(root, paths, sizes)),
+    )
+
+
+def _names_and_labels(
+    root: Path, paths: Sequence[Path], good: Sequence[Path]
+) -> tuple[list[str], list[int] | None, tuple[str, ...]]:
+    """Names and labels of the readable files, and the classes of all."""
+    classes = class_names(root, paths)
+    names = [path.relative_to(root).as_posix() for path in good]
+    labels = [classes.index(_parent(root, path)) for path in good] if classes else None
+    return names, labels, classes
+
+
+def _skipped(root: Path, paths: Sequence[Path], read: Sequence[object]) -> list[str]:
+    return [
+        f"{path.relative_to(root).as_posix()}: {why}"
+        for path, why in zip(paths, read, strict=True)
+        if isinstance(why, str)
+    ]
+
+
+def _parent(root: Path, path: Path) -> str:
+    return "" if path.parent == root else path.relative_to(root).parts[0]
 
 
 def _read_or_reason(path: Path) -> np.ndarray | str:
     try:
         return read_rgb(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return str(error) or type(error).__name__
+    except Exception as error:  # Pillow's decoders raise almost any kind on damaged files.
+        return reason(error)

@@ -1,26 +1,33 @@
-"""From a data set's name or folder to an `ImageSource`."""
+"""From a data set's name or folder to its images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from denoise_cli.data.folder import Split, load_folder
-from denoise_cli.data.source import ImageSource
+from denoise_cli.data.source import Images
 from denoise_cli.errors import DataError
 
 NAMED = ("stl10", "cifar10", "sample")
 
 
 def load_dataset(
-    dataset: str, split: Split, *, data_dir: Path | None = None, limit: int | None = None
-) -> ImageSource:
-    """Load one split of a data set into memory.
+    dataset: str,
+    split: Split,
+    *,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+    max_bytes: int | None = None,
+) -> Images:
+    """Load one split of a data set.
 
     Args:
         dataset: `stl10`, `cifar10` or `sample` (in any case), or the path of a folder.
         split: `train` or `test`.
         data_dir: Where downloads live; default `default_data_dir()`.
         limit: Keep at most this many images, evenly spread.
+        max_bytes: A folder of more decoded bytes is streamed from the disk; default half of
+            the memory that is left.
 
     Raises:
         DataError: Unknown name, failed download, empty or missing folder.
@@ -36,12 +43,13 @@ def load_dataset(
         return _limited(load_named(name, split, data_dir), limit)
     if not Path(dataset).exists():
         raise DataError(
-            f"There is no data set or folder {dataset!r}.", f"Use {', '.join(NAMED)}, or the path of a folder."
+            f"There is no data set or folder {dataset!r}.",
+            f"Use {', '.join(NAMED)}, or the path of a folder.",
         )
-    return load_folder(Path(dataset), split, limit)
+    return load_folder(Path(dataset), split, limit, max_bytes=max_bytes)
 
 
-def _limited(source: ImageSource, limit: int | None) -> ImageSource:
+def _limited(source: Images, limit: int | None) -> Images:
     if limit is None or limit >= len(source):
         return source
     return source.subset([i * len(source) // limit for i in range(limit)])

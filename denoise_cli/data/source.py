@@ -1,9 +1,10 @@
-"""Images in memory: what every data set becomes."""
+"""What every data set becomes: `Images`, and the usual kind, `ImageSource`, which is in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -11,6 +12,35 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from denoise_cli.errors import DataError
+
+
+class Images(Protocol):
+    """uint8 RGB images of any sizes, in memory or not; attributes as of `ImageSource`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def shapes(self) -> Tensor: ...
+    @property
+    def labels(self) -> Tensor | None: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def groups(self) -> Tensor | None: ...
+    @property
+    def skipped(self) -> tuple[str, ...]: ...
+    @property
+    def uniform_size(self) -> tuple[int, int] | None: ...
+    def __len__(self) -> int: ...
+    def __hash__(self) -> int: ...
+    def image(self, index: int) -> Tensor: ...
+    def subset(self, indices: Tensor | Sequence[int]) -> Self: ...
+    def with_classes(self, classes: Sequence[str]) -> Self: ...
+    def to(self, device: torch.device) -> Self: ...
+    def pass_order(self, generator: torch.Generator) -> Tensor: ...
+    def crops(self, indices: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +107,7 @@ class ImageSource:
     @property
     def uniform_size(self) -> tuple[int, int] | None:
         """The height and width that all images share, or None."""
-        first = self.shapes[0]
-        return (int(first[0]), int(first[1])) if bool((self.shapes == first).all()) else None
+        return shared_size(self.shapes)
 
     def image(self, index: int) -> Tensor:
         """Image `index` as uint8 (3, H, W), a view."""
@@ -100,19 +129,16 @@ class ImageSource:
 
     def with_classes(self, classes: Sequence[str]) -> ImageSource:
         """Renumber the labels to another list of classes, which must hold all of ours."""
-        if self.labels is None:
-            raise DataError(f"{self.name} has no class folders, so its images have no labels.")
-        missing = [name for name in self.classes if name not in classes]
-        if missing:
-            raise DataError(
-                f"{self.name} has classes that are not among {', '.join(classes)}: {', '.join(missing)}."
-            )
-        lookup = torch.tensor([classes.index(name) for name in self.classes])
-        return replace(self, labels=lookup[self.labels], classes=tuple(classes))
+        labels = renumbered(self.name, self.labels, self.classes, classes)
+        return replace(self, labels=labels, classes=tuple(classes))
 
     def to(self, device: torch.device) -> ImageSource:
         """The same images with their pixels on `device`; the rest stays on the CPU."""
         return replace(self, pixels=self.pixels.to(device))
+
+    def pass_order(self, generator: torch.Generator) -> Tensor:
+        """The images' indices in the shuffled order of one pass."""
+        return torch.randperm(len(self), generator=generator)
 
     def crops(self, indices: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
         """One square crop of each chosen image.
@@ -126,18 +152,14 @@ class ImageSource:
             uint8 (B, 3, size, size) on the device of the pixels.
         """
         shapes, offsets = self.shapes[indices], self.offsets[indices]
-        room = (shapes - size).clamp(min=0)
-        if generator is None:
-            corner = room // 2
-        else:
-            corner = (torch.rand(room.shape, generator=generator) * (room + 1)).long()
-        if self._is_dense(size):
+        corner = draw_corners(shapes, size, generator)
+        if self._is_dense(offsets, size):
             whole = self.pixels.view(-1, 3, size, size)
             return whole[(offsets // (3 * size * size)).to(self.pixels.device)]
         device = self.pixels.device
         steps = torch.arange(size)
-        rows = _reflect(corner[:, :1] + steps, shapes[:, :1]).to(device)
-        columns = _reflect(corner[:, 1:] + steps, shapes[:, 1:]).to(device)
+        rows = reflect(corner[:, :1] + steps, shapes[:, :1]).to(device)
+        columns = reflect(corner[:, 1:] + steps, shapes[:, 1:]).to(device)
         height_px, width_px = (v.to(device).view(-1, 1, 1, 1) for v in shapes.unbind(1))
         flat = offsets.to(device).view(-1, 1, 1, 1) + torch.arange(3, device=device).view(1, 3, 1, 1) * (
             height_px * width_px
@@ -145,32 +167,69 @@ class ImageSource:
         flat = flat + rows.view(len(rows), 1, size, 1) * width_px + columns.view(len(rows), 1, 1, size)
         return self.pixels[flat]
 
-    def _is_dense(self, size: int) -> bool:
-        """Whether all images are squares of this size, so that no cropping is needed."""
-        return self.uniform_size == (size, size) and self.pixels.numel() % (3 * size * size) == 0
+    def _is_dense(self, offsets: Tensor, size: int) -> bool:
+        """Whether all images are squares of this size, one after another: no cropping is needed."""
+        each = 3 * size * size
+        aligned = self.pixels.numel() % each == 0 and not bool((offsets % each).any())
+        return aligned and self.uniform_size == (size, size)
 
 
-def resized(source: ImageSource, side: int) -> ImageSource:
+def resized(source: Images, side: int) -> ImageSource:
     """All images scaled (antialiased bicubic) so that their shorter side is `side` pixels."""
     images = []
     for index in range(len(source)):
         image = source.image(index)
         scale = side / min(image.shape[-2:])
         size = [round(length * scale) for length in image.shape[-2:]]
-        enlarged = F.interpolate(image[None].float(), size, mode="bicubic", antialias=True)
-        images.append(enlarged[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
-    scaled = ImageSource.from_arrays(source.name, images, source.names)
-    return replace(source, pixels=scaled.pixels, offsets=scaled.offsets, shapes=scaled.shapes)
+        scaled = F.interpolate(image[None].float(), size, mode="bicubic", antialias=True)
+        images.append(scaled[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
+    return _with_images(source, images)
 
 
-def centre_cropped(source: ImageSource, size: int) -> ImageSource:
+def centre_cropped(source: Images, size: int) -> ImageSource:
     """All images cut to their centre squares of `size` pixels."""
     crops = source.crops(torch.arange(len(source)), size).permute(0, 2, 3, 1).numpy()
-    cut = ImageSource.from_arrays(source.name, list(crops), source.names)
-    return replace(source, pixels=cut.pixels, offsets=cut.offsets, shapes=cut.shapes)
+    return _with_images(source, list(crops))
 
 
-def _reflect(position: Tensor, length: Tensor) -> Tensor:
+def _with_images(source: Images, images: Sequence[np.ndarray]) -> ImageSource:
+    """Images in memory that take the place of those of `source`, one for one."""
+    return ImageSource.from_arrays(
+        source.name,
+        images,
+        source.names,
+        labels=None if source.labels is None else source.labels.tolist(),
+        classes=source.classes,
+        groups=None if source.groups is None else source.groups.tolist(),
+        skipped=source.skipped,
+    )
+
+
+def shared_size(shapes: Tensor) -> tuple[int, int] | None:
+    """The height and width that all rows of `shapes` (N, 2) share, or None."""
+    first = shapes[0]
+    return (int(first[0]), int(first[1])) if bool((shapes == first).all()) else None
+
+
+def renumbered(name: str, labels: Tensor | None, classes: Sequence[str], wanted: Sequence[str]) -> Tensor:
+    """Labels among `classes`, renumbered to `wanted`; raises `DataError` where a class is missing."""
+    if labels is None:
+        raise DataError(f"{name} has no class folders, so its images have no labels.")
+    missing = [each for each in classes if each not in wanted]
+    if missing:
+        raise DataError(f"{name} has classes that are not among {', '.join(wanted)}: {', '.join(missing)}.")
+    return torch.tensor([wanted.index(each) for each in classes])[labels]
+
+
+def draw_corners(shapes: Tensor, size: int, generator: torch.Generator | None) -> Tensor:
+    """Top left corners (B, 2) of square crops in images of `shapes` (B, 2); the centre without generator."""
+    room = (shapes - size).clamp(min=0)
+    if generator is None:
+        return room // 2
+    return (torch.rand(room.shape, generator=generator) * (room + 1)).long()
+
+
+def reflect(position: Tensor, length: Tensor) -> Tensor:
     """Fold positions beyond the edge back inside: ... 2 1 0 1 2 ... without repeating the edge."""
     period = (2 * (length - 1)).clamp(min=1)
     folded = position % period

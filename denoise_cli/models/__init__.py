@@ -47,11 +47,13 @@ def build_denoiser(
     """
     info = denoiser_info(name)
     if info.classifier is None:
-        return _load(info)(batch_norm=batch_norm)
+        model: nn.Module = _load(info)(batch_norm=batch_norm)
+        return model
     guide = build_classifier(
         info.classifier, batch_norm=batch_norm, num_classes=num_classes, image_size=image_size
     )
-    return _load(info)(guide, batch_norm=batch_norm)
+    guided: nn.Module = _load(info)(guide, batch_norm=batch_norm)
+    return guided
 
 
 def build_classifier(
@@ -59,7 +61,8 @@ def build_classifier(
 ) -> Classifier:
     """Build a classifier with fresh weights; arguments as in `build_denoiser`."""
     info = classifier_info(name)
-    return _load(info)(batch_norm=batch_norm, num_classes=num_classes, image_size=image_size)
+    model: Classifier = _load(info)(batch_norm=batch_norm, num_classes=num_classes, image_size=image_size)
+    return model
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -35,4 +35,5 @@ class CAE(Denoiser):
         self.last = _upsample(16, 3, bias=True)
 
     def restore(self, x: Tensor) -> Tensor:
-        return self.last(self.decoder(self.encoder(x))).sigmoid()
+        logits: Tensor = self.last(self.decoder(self.encoder(x)))
+        return logits.sigmoid()

@@ -54,10 +54,12 @@ class CNNClassifier(Classifier):
         self.linear = nn.Linear(256 * (image_size // 8) ** 2, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        return self.blocks(x)
+        grid: Tensor = self.blocks(x)
+        return grid
 
     def head(self, features: Tensor) -> Tensor:
-        return self.linear(features.flatten(1))
+        logits: Tensor = self.linear(features.flatten(1))
+        return logits
 
 
 class _BasicBlock(nn.Module):
@@ -101,7 +103,9 @@ class ResNetClassifier(Classifier):
         self.linear = nn.Linear(channels, num_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        return self.blocks(self.stem(x))
+        grid: Tensor = self.blocks(self.stem(x))
+        return grid
 
     def head(self, features: Tensor) -> Tensor:
-        return self.linear(features.mean(dim=(2, 3)))
+        logits: Tensor = self.linear(features.mean(dim=(2, 3)))
+        return logits

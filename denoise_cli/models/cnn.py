@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -22,9 +23,10 @@ class CNN(Denoiser):
         super().__init__()
         widths = (3, 32, 64, 128, 64, 32)
         self.hidden = nn.Sequential(
-            *(conv_bn_relu(a, b, batch_norm) for a, b in zip(widths, widths[1:], strict=False))
+            *(conv_bn_relu(a, b, batch_norm) for a, b in pairwise(widths))
         )
         self.last = nn.Conv2d(widths[-1], 3, 3, padding=1, bias=not batch_norm)
 
     def restore(self, x: Tensor) -> Tensor:
-        return self.last(self.hidden(x)).sigmoid()
+        logits: Tensor = self.last(self.hidden(x))
+        return logits.sigmoid()

@@ -42,7 +42,8 @@ class GuidedUNet(nn.Module):
         """The guidance map (B, 32, g, g) that the classifier gives for `x` (B, 3, H, W)."""
         with torch.no_grad():
             logits = self.classifier(x)
-        return self.embed(logits).view(-1, GUIDANCE_CHANNELS, self.grid, self.grid)
+        embedded: Tensor = self.embed(logits)
+        return embedded.view(-1, GUIDANCE_CHANNELS, self.grid, self.grid)
 
     def forward(self, x: Tensor, guidance: Tensor | None = None) -> Tensor:
         """Denoise `x` (B, 3, H, W) in [0, 1].

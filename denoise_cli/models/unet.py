@@ -62,4 +62,5 @@ class UNet(Denoiser):
                 parts.append(guidance.to(x.dtype))
                 guidance = None
             x = block(torch.cat(parts, dim=1))
-        return self.last(x).sigmoid()
+        logits: Tensor = self.last(x)
+        return logits.sigmoid()

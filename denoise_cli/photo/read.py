@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.bmp import MAGIC, read_bmp
 from denoise_cli.photo.formats import FORMATS, SUFFIXES, Format
+from denoise_cli.photo.tiffexif import read_exif
 
 Pixels = NDArray[Any]
 
+EXIF = "exif-data"
 MAX_PIXELS = 1_000_000_000
 MAX_SIDE = 200_000
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -84,6 +86,10 @@ def open_photo(source: Path | bytes, name: str | None = None) -> Photo:
         _check_size(raw, name)
         _check_single(raw, source, name)
         image = _normalised(raw, notes)
+        exif = read_exif(source) if kind.name == "tiff" else None
+        if exif is not None:
+            image = image.copy()
+            image.set_type(pyvips.GValue.blob_type, EXIF, exif)
     except pyvips.Error as error:
         raise _damaged(name, kind, error) from error
     if image.format not in _DTYPES:
@@ -194,6 +200,11 @@ def _normalised(image: pyvips.Image, notes: list[str]) -> pyvips.Image:
 
 
 def _damaged(name: str, kind: Format, error: pyvips.Error) -> ImageError:
+    if kind.name == "heic":
+        return ImageError(
+            f"{name} is a HEIC file that the installed libvips cannot decode.",
+            "Convert it to another format first.",
+        )
     reason = " ".join(str(error.detail or "").split("\n")[0].split())
     return ImageError(f"{name} is a damaged {kind.name.upper()} file ({reason or 'it cannot be decoded'}).")
 

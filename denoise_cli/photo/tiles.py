@@ -101,9 +101,10 @@ def plan_squares(height: int, width: int, *, multiple: int, halo: int, side: int
 
 
 def split_axis(size: int, count: int, multiple: int, halo: int) -> tuple[Span, ...]:
-    """`count` spans of one length over `size` pixels, both on the multiple."""
+    """`count` spans of one length over `size` pixels, on the multiple; fewer where they would repeat."""
     length = window_size(size, count, multiple, halo)
     last = (size - length) // multiple
+    count = min(count, last + 1)
     starts = [multiple * (last * number // max(1, count - 1)) for number in range(count)]
     cuts = [0]
     for left, right in pairwise(starts):

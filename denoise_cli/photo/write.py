@@ -17,7 +17,8 @@ from denoise_cli.files import replacing
 from denoise_cli.photo.bmp import write_bmp
 from denoise_cli.photo.formats import Format
 from denoise_cli.photo.pngstream import CancelledError, PngStream
-from denoise_cli.photo.read import Photo, Pixels
+from denoise_cli.photo.read import EXIF, Photo, Pixels
+from denoise_cli.photo.tiffexif import add_exif
 
 DEFAULT_QUALITY = 95
 _DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.float32)}
@@ -109,6 +110,8 @@ def writing(path: Path, photo: Photo, encoding: Encoding) -> Iterator[Sink]:
         else:
             with _Streamer(temporary, photo, alpha, encoding) as streamer:
                 yield streamer
+        if encoding.format.name == "tiff" and photo.header.get_typeof(EXIF):
+            add_exif(temporary, photo.header.get(EXIF))
 
 
 class _Streamer:
@@ -210,7 +213,9 @@ def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
         case "tiff":
             image.tiffsave_target(target, compression="deflate", predictor="horizontal")
         case "webp":
-            image.webpsave_target(target, Q=quality, lossless=quality == 100, smart_subsample=True)
+            image.webpsave_target(
+                target, Q=quality, lossless=quality == 100, exact=True, smart_subsample=True
+            )
         case name:
             codec = "av1" if name == "avif" else "hevc"
             image.heifsave_target(target, Q=quality, lossless=quality == 100, compression=codec)

@@ -1,0 +1,85 @@
+"""Tiles agree with the whole photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from denoise_cli import denoise
+from denoise_cli.errors import UsageError
+from denoise_cli.models.registry import DENOISERS
+from denoise_cli.photo.denoiser import load_denoiser
+from denoise_cli.photo.runtime import WindowTooLargeError
+from denoise_cli.photo.tiles import exact_halo, plan_squares, plan_windows, split_axis
+from denoise_cli.weights.files import load_weights
+
+SIZES = st.integers(1, 700)
+
+
+@given(
+    size=st.integers(1, 3000),
+    count=st.integers(1, 9),
+    multiple=st.sampled_from([1, 8, 16]),
+    halo=st.integers(0, 130),
+)
+def test_spans_cover_and_keep_their_halo(size, count, multiple, halo):
+    size += -size % multiple
+    spans = split_axis(size, count, multiple, halo)
+    assert spans[0].keep_start == 0
+    assert spans[-1].keep_stop == size
+    assert len({span.stop - span.start for span in spans}) == 1
+    for span in spans:
+        assert span.start % multiple == span.stop % multiple == 0
+        assert 0 <= span.start <= span.keep_start < span.keep_stop <= span.stop <= size
+        assert span.start == 0 or span.keep_start - span.start >= halo
+        assert span.stop == size or span.stop - span.keep_stop >= halo
+    for left, right in zip(spans, spans[1:], strict=False):
+        assert left.keep_stop == right.keep_start
+
+
+@given(height=SIZES, width=SIZES, halo=st.sampled_from([6, 64]), limit=st.sampled_from([40_000, 90_000]))
+def test_plans_keep_to_the_limit(height, width, halo, limit):
+    plan = plan_windows(height, width, multiple=16, halo=halo, limit=limit)
+    assert plan.rows[0].stop * plan.columns[0].stop <= limit
+    assert plan.height == height + -height % 16
+    assert plan.width == width + -width % 16
+
+
+def test_a_side_without_room_is_refused():
+    with pytest.raises(UsageError, match="too small"):
+        plan_squares(1000, 1000, multiple=16, halo=64, side=128)
+
+
+@pytest.mark.parametrize("name", list(DENOISERS))
+@settings(max_examples=6, deadline=None)
+@given(height=st.integers(1, 420), width=st.integers(1, 420), seed=st.integers(0, 99))
+def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, seed, weights):
+    path = weights(name, True)
+    photo = np.random.default_rng(seed).random((height, width, 3), np.float32)
+    denoiser = load_denoiser(weights=path, runtime="onnx")
+    least = 2 * exact_halo(denoiser.info) + denoiser.info.size_multiple
+    denoiser.runtime.window = (least + 32) ** 2
+    with torch.inference_mode():
+        whole = load_weights(path)[1](torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
+    assert np.abs(denoise(photo, denoiser, tile="exact") - whole.numpy()).max() < 1e-4
+
+
+def test_halves_when_the_device_runs_out_of_memory(weights):
+    denoiser = load_denoiser(weights=weights("cnn_unet", True), runtime="onnx")
+    photo = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
+    expected = denoise(photo, denoiser, tile="exact")
+    run, refused = denoiser.runtime.run, []
+
+    def short_of_memory(window, guidance):
+        if window.shape[2] * window.shape[3] > 150_000:
+            refused.append(window.shape)
+            raise WindowTooLargeError
+        return run(window, guidance)
+
+    denoiser.runtime.run = short_of_memory
+    result = denoise(photo, denoiser, tile="exact")
+    assert len(refused) == 2  # 350 k pixels, then its halves; later windows fit at once
+    assert np.abs(result.astype(int) - expected).max() <= 1

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from denoise_cli.cli import classify, compare, models, runs, test, train
+from denoise_cli.cli import classify, compare, denoise_image, export, models, runs, test, train
 from denoise_cli.cli.console import console, exit_code_of
 
 app = typer.Typer(
@@ -37,10 +37,12 @@ def _add(name: str, function: Callable[..., Any]) -> None:
     app.command(name)(guarded)
 
 
+_add("denoise-image", denoise_image.denoise_image)
 _add("train", train.train)
 _add("test", test.test)
 _add("classify", classify.classify)
 _add("compare", compare.compare)
+_add("export", export.export)
 _add("models", models.models)
 _add("runs", runs.runs)
 

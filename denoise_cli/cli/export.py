@@ -1,0 +1,40 @@
+"""`denoise export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from denoise_cli.cli import options
+from denoise_cli.cli.console import console
+from denoise_cli.config import DenoiseConfig
+
+
+def export(
+    model: Annotated[
+        str | None, typer.Argument(help="Architecture whose bundled weights are exported.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The ONNX file (default MODEL.onnx).")
+    ] = None,
+    weights: options.Weights = None,
+    batchnorm: Annotated[
+        bool, typer.Option("--batchnorm/--no-batchnorm", help=DenoiseConfig.help_of("batch_norm"))
+    ] = True,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a denoiser as one ONNX file, for use in other programs.
+
+    Example: denoise export unet -o unet.onnx
+    """
+    from denoise_cli.photo.denoiser import find_denoiser
+    from denoise_cli.photo.export import export_onnx
+    from denoise_cli.weights.header import read_header
+
+    path = find_denoiser(model, batchnorm, weights)
+    target = output or Path(f"{read_header(path).name}.onnx")
+    export_onnx(path, target, overwrite=overwrite)
+    console.note(f"{path} -> {target}")
+    console.note("Input: image (1, 3, height, width), RGB in [0, 1]; output: denoised, the same.")

@@ -1,0 +1,73 @@
+"""One self-contained ONNX file of a denoiser, for use in other programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from denoise_cli.errors import OutputExists
+from denoise_cli.files import write_atomic
+from denoise_cli.models.registry import DENOISERS, ModelInfo
+from denoise_cli.photo.onnx_format import Graph
+from denoise_cli.photo.onnx_graphs import PLAIN, guidance, unet
+from denoise_cli.photo.onnx_layers import Layers
+from denoise_cli.photo.runtime_onnx import read_tensors
+from denoise_cli.weights.header import Architecture, read_header
+
+_PICTURE = (1, 3, "height", "width")
+
+
+def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture:
+    """Write the denoiser of a weight file as ONNX: `image` (1, 3, H, W) in [0, 1] to `denoised`.
+
+    Padding to the size multiple, cropping, and the guidance of a guided model are inside. Any
+    height and width of at least the size multiple is taken; batch norm is folded in.
+
+    Raises:
+        OutputExists: `output` is there already and may not be replaced.
+        WeightsError: The weights cannot be read.
+    """
+    if output.exists() and not overwrite:
+        raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
+    architecture = read_header(weights)
+    info = DENOISERS[architecture.name]
+    graph = Graph()
+    layers = Layers(graph, read_tensors(weights), architecture.batch_norm)
+    image = graph.input("image", _PICTURE)
+    graph.output(_whole(layers, info, architecture, image), "denoised", _PICTURE)
+    write_atomic(output, graph.serialize({"denoise": json.dumps(asdict(architecture))}))
+    return architecture
+
+
+def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: str) -> str:
+    """Pad, denoise and crop."""
+    graph = layers.graph
+    size = graph.add("Shape", image, start=2)
+    multiple = graph.constant(np.array([info.size_multiple], np.int64))
+    missing = graph.add("Mod", graph.add("Neg", size), multiple)
+    begin = graph.constant(np.zeros(6, np.int64))
+    pads = graph.add("Concat", begin, missing, axis=0)
+    padded = graph.add("Pad", image, pads, mode="reflect")
+    if info.classifier is None:
+        y = PLAIN[info.name](layers, padded)
+    else:
+        y = unet(
+            layers, padded, "unet.", _guidance(layers, info.name, architecture.image_size, image, padded)
+        )
+    zero = graph.constant(np.zeros(2, np.int64))
+    return graph.add("Slice", y, zero, size, graph.constant(np.array([2, 3], np.int64)))
+
+
+def _guidance(layers: Layers, name: str, side: int, image: str, padded: str) -> str:
+    """The map that a guided model makes of the whole image, at 1/8 of the padded size."""
+    graph = layers.graph
+    target = graph.constant(np.array([1, 3, side, side], np.int64))
+    thumbnail = graph.add("Resize", image, "", "", target, mode="linear", antialias=1)
+    grid = guidance(layers, name, thumbnail, side // 8)
+    eighth = graph.add("Div", graph.add("Shape", padded, start=2), graph.constant(np.array([8], np.int64)))
+    leading = graph.add("Shape", grid, start=0, end=2)
+    shape = graph.add("Concat", leading, eighth, axis=0)
+    return graph.add("Resize", grid, "", "", shape, mode="linear")

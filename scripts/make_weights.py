@@ -30,6 +30,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.evaluation.classification import classify_images
 from denoise_cli.evaluation.scoring import score
+from denoise_cli.files import write_atomic
 from denoise_cli.models import count_parameters
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="score only so many images (a trial)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--card-only", action="store_true", help="score and pack a run that is there")
+    parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
     parser.add_argument("--note", default="", help="a remark for the card")
     arguments = parser.parse_args()
     for stage in STAGES if arguments.stage == "all" else (arguments.stage,):
@@ -113,7 +115,9 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     """Write the run's weights as float16 with a card of measured scores."""
     device = resolve_device(config.device)
     architecture, model = load_weights(find_weights(str(config.folder)))
-    path = arguments.bundle / f"{bundled_name(config.model, config.batch_norm)}.safetensors"
+    target = arguments.bundle / f"{bundled_name(config.model, config.batch_norm)}.safetensors"
+    # Beside the run first: the bundle gets weights and card together, or neither.
+    path = config.folder / "packed.safetensors"
     save_weights(path, model, architecture, half=True)
     packed = load_weights(path)[1].to(device)
     scores = measure(packed, arguments, device)
@@ -127,12 +131,10 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "date": date.today().isoformat(),
         "data": describe_data(config),
-        "training": describe_training(config, arguments.note),
+        "training": describe_training(config, arguments),
         "scores": scores,
         "reproduce": [
-            "denoise test {model} --dataset DATA/stl10-part --noise basic".format(
-                **architecture_dict(architecture)
-            ),
+            f"denoise test {architecture.name} --dataset DATA/stl10-part --noise basic",
             f"python scripts/make_weights.py {config.folder.name} --data DATA",
         ],
         "licence": LICENCE,
@@ -140,8 +142,9 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     }
     if architecture.classes:
         card["classifier"] = classifier_scores(path, arguments, device)
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    console.note(f"{path.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
+    write_atomic(target, path.read_bytes())
+    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    console.note(f"{target.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
 
 
 def measure(
@@ -204,15 +207,14 @@ def describe_data(config: TrainConfig) -> list[dict[str, Any]]:
     return rows
 
 
-def describe_training(config: TrainConfig, note: str) -> dict[str, Any]:
+def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     run = RunFolder(config.folder)
     events = [row for row in run.events() if row["event"] == "train"]
     times = [row["time"] for row in events]
     # Pauses between sittings do not count.
     seconds = sum(b - a for a, b in pairwise(times) if b - a < 120)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    head = ["git", "rev-parse", "--short", "HEAD"]
+    commit = arguments.commit or subprocess.check_output(head, cwd=ROOT, text=True).strip()
     recipe = config.model_dump(
         mode="json", exclude={"out", "data", "device", "init", "classifier"}, exclude_defaults=True
     )
@@ -222,11 +224,11 @@ def describe_training(config: TrainConfig, note: str) -> dict[str, Any]:
         "device": f"{os.cpu_count()} cores, {platform.machine()}"
         if config.device != "cuda"
         else torch.cuda.get_device_name(),
-        "commit": commit.stdout.strip(),
+        "commit": commit,
         "init": None if config.init is None else Path(config.init).name,
         "recipe": recipe,
         "augmentation": {"flip": config.data.flip, "rotate": config.data.rotate, "grey": config.data.grey},
-        "note": note,
+        "note": arguments.note,
     }
 
 

@@ -33,6 +33,10 @@ class Console:
         """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
         self.out.file.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
 
+    def write(self, text: str) -> None:
+        """Print a finished document on stdout, as it is."""
+        self.out.file.write(text)
+
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""
         self.err.print(text, soft_wrap=True, markup=False)

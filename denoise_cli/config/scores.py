@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from denoise_cli.errors import ConfigError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 
+AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
 _NUMBER = re.compile(r"\d*\.?\d+")
 
 
@@ -88,14 +89,25 @@ class CompareConfig(_ScoreConfig):
     """Folder of training configs named MODEL-bn|nobn-NOISE.yaml, or the name of a shipped one."""
     train_seeds: tuple[int, ...] = (0,)
     """Seeds to train each cell with; their scores are averaged."""
+    epochs: float | None = Field(None, gt=0)
+    """Epochs of every run that is trained (default: the recipe's)."""
+    steps: int | None = Field(None, gt=0)
+    """Steps of every run that is trained, instead of epochs."""
     train_set: tuple[str, ...] = ()
-    """Assignments for every training config, such as epochs=2."""
+    """Assignments for every training config, such as optim.schedule=cosine."""
     baselines: bool = False
     """Also score classical methods."""
     benchmark: Literal["awgn"] | None = None
     """awgn: the field's own table, unclipped Gaussian noise at sigma 15, 25 and 50 of 255."""
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores, beside its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _benchmark_noise(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("benchmark") and "noise" not in values:
+            return {**values, "noise": AWGN_LEVELS}
+        return values
 
     @field_validator("models", "noise", "train_seeds", mode="before")
     @classmethod

@@ -48,6 +48,7 @@ def score(
     device: torch.device,
     seed: int = TEST_SEED,
     study_protocol: bool = False,
+    grey: bool = False,
     world: World = ALONE,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Scores:
@@ -58,6 +59,7 @@ def score(
         source: Clean images; each keeps its size.
         noise: Drawn per image from (seed, index) alone.
         study_protocol: Also compute the study's pooled scores.
+        grey: Images and noise are grey, the same in all three channels.
         world: The processes that share the work; all get all scores.
         on_images: Called with the number of images done since the last call.
     """
@@ -69,7 +71,7 @@ def score(
     seconds = 0.0
     for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         clean = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
-        noisy = add_test_noise(clean, noise, indices, seed)
+        noisy = noisy_images(clean, noise, indices, seed, grey=grey)
         clean, noisy = clean.to(device), noisy.to(device)
         start = time.perf_counter()
         denoised = model(noisy).float().clamp(0, 1)
@@ -97,6 +99,15 @@ def score(
         study_ssim=study[1],
         seconds_per_image=sum(share[3] for share in shares) / len(source),
     )
+
+
+def noisy_images(
+    clean: Tensor, noise: Sequence[NoiseSpec], indices: Sequence[int], seed: int, *, grey: bool = False
+) -> Tensor:
+    """What is scored: `clean` (B, 3, H, W) with the test noise of the images' indices."""
+    if grey:
+        return add_test_noise(clean[:, :1], noise, indices, seed).expand_as(clean)
+    return add_test_noise(clean, noise, indices, seed)
 
 
 def same_size_batches(source: Images, size: int) -> Iterator[list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from denoise_cli.data.augment import flip, rotate, to_grey
 from denoise_cli.data.source import Images, ImageSource
+from denoise_cli.data.streaming import StreamedSource
 from denoise_cli.noise.apply import add_noise
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
@@ -140,6 +141,24 @@ class Batches:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PARTS)
+
+
+class Ahead:
+    """Draws the next step's batch while this one trains, where images are read from the disk."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        reads = any(isinstance(stream.source, StreamedSource) for stream in batches.streams)
+        self._thread = ThreadPoolExecutor(1) if reads else None
+        self._next: tuple[int, Future[Batch]] | None = None
+
+    def __getitem__(self, step: int) -> Batch:
+        if self._thread is None:
+            return self._batches[step]
+        ready, self._next = self._next, None
+        batch = ready[1].result() if ready and ready[0] == step else self._batches[step]
+        self._next = (step + 1, self._thread.submit(self._batches.__getitem__, step + 1))
+        return batch
 
 
 def _row(source: Images, start: int, count: int, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ import torch
 
 from denoise_cli.config import ClassifyConfig, DataConfig, MixItem, RunConfig
 from denoise_cli.data.classes import CLASSES
+from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
+from denoise_cli.data.memory import available_memory
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
 from denoise_cli.seeds import derive_seed
@@ -43,18 +46,22 @@ def load_data(config: RunConfig) -> Data:
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
     streams, validation = [], []
     for number, item in enumerate(wanted):
-        source = _prepared(
-            load_dataset(item.dataset, "train", data_dir=data.data_dir, limit=data.limit), config
-        )
+        source = _prepared(_load(item.dataset, "train", data, data.limit), config)
         size = source.uniform_size
         crop = item.crop or data.crop or (size[0] if size and size[0] == size[1] else DEFAULT_CROP)
         if data.holdout:
             source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
         else:
-            held = _prepared(load_dataset(item.dataset, "test", data_dir=data.data_dir), config)
+            held = _prepared(_load(item.dataset, "test", data), config)
         streams.append(Stream(source, crop, item.rescale, item.weight))
         validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
+
+
+def _load(dataset: str, split: Split, data: DataConfig, limit: int | None = None) -> Images:
+    """One split; the processes of a machine share its memory."""
+    share = available_memory() // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return load_dataset(dataset, split, data_dir=data.data_dir, limit=limit, max_bytes=share)
 
 
 def _prepared(source: Images, config: RunConfig) -> Images:

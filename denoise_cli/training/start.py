@@ -14,9 +14,11 @@ from denoise_cli.errors import OutputExists
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
-from denoise_cli.training.data import load_data
+from denoise_cli.training.data import Data, load_data
 from denoise_cli.training.network import build_model
 from denoise_cli.training.trainer import Reporter, Trainer
+
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,18 @@ def train(
     with join(device) as world:
         if world.is_main:
             _claim(run, resume or was_restarted(), overwrite)
+        # The first process downloads what is missing; the others find it there.
+        if not world.is_main:
+            world.wait()
         data = load_data(config)
+        if world.is_main:
+            world.wait()
         architecture, model = build_model(config, data)
         if world.is_main:
             run.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(run.path)
             text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
             write_atomic(run.config, text.encode())
-            if data.skipped:
-                reporter.note(f"{len(data.skipped)} files could not be read, such as {data.skipped[0]}")
         world.wait()
         shown = reporter if world.is_main else _Silent()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
@@ -71,10 +76,19 @@ def train(
         finally:
             if world.is_main:
                 draw_curve(run)
+                _report_skipped(data, reporter)
     if not world.is_main:
         return None
     weights = run.best if run.best.is_file() else run.last
     return Result(run.path, weights, scores, trainer.step, trainer.seconds)
+
+
+def _report_skipped(data: Data, reporter: Reporter) -> None:
+    """Name the files that could not be read; streamed ones turn up only when they are used."""
+    if data.skipped:
+        named = "\n  ".join(data.skipped[:_NAMED])
+        more = f"\n  and {len(data.skipped) - _NAMED} more" if len(data.skipped) > _NAMED else ""
+        reporter.note(f"{len(data.skipped)} files could not be read and were left out:\n  {named}{more}")
 
 
 class _Silent:

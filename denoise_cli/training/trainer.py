@@ -17,7 +17,7 @@ from denoise_cli.distributed import World
 from denoise_cli.errors import ConfigError, TrainingError
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
-from denoise_cli.training.batches import Batches, on_device
+from denoise_cli.training.batches import Ahead, Batches, on_device
 from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from denoise_cli.training.data import Data
 from denoise_cli.training.engine import Engine
@@ -78,7 +78,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = MovingAverage(self.model, config.optim.ema) if config.optim.ema else None
         self.engine = Engine(self.model, config, device, world, self.total, reporter.note)
-        self.batches = Batches(
+        batches = Batches(
             tuple(on_device(stream, device) for stream in data.streams),
             parse_noise(config.noise),
             config.batch_size,
@@ -91,6 +91,7 @@ class Trainer:
             rank=world.rank,
             world=world.size,
         )
+        self.batches = Ahead(batches)
 
     def run(self) -> dict[str, float]:
         """Train to the end; returns the last validation scores."""

@@ -1,0 +1,50 @@
+"""Bundled weights are what their cards say."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import torch
+
+from denoise_cli.data.load import load_dataset
+from denoise_cli.evaluation.scoring import score
+from denoise_cli.models import count_parameters
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.weights.files import load_weights
+from denoise_cli.weights.store import DEFAULT_MODEL, Bundled, find_bundled, list_bundled
+
+BUNDLED = list_bundled()
+LIMIT_BYTES = 45_000_000
+KEYS = {"model", "batch_norm", "noise", "parameters", "data", "training", "scores", "licence", "limits"}
+
+
+@pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
+def test_the_card_describes_the_file(entry: Bundled) -> None:
+    card = entry.card
+    assert card.keys() >= KEYS
+    assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == card["sha256"]
+    architecture, model = load_weights(entry.path)
+    assert (architecture.name, architecture.batch_norm) == (card["model"], card["batch_norm"])
+    assert (list(architecture.classes), architecture.noise) == (card["classes"], card["noise"])
+    assert count_parameters(model) == card["parameters"]
+
+
+@pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("noise", ["basic", "intense"])
+def test_the_scores_of_the_card_are_reproduced(entry: Bundled, noise: str) -> None:
+    row = next(r for r in entry.card["scores"] if (r["set"], r["noise"]) == ("sample", noise))
+    _, model = load_weights(entry.path)
+    result = score(model, load_dataset("sample", "test"), parse_noise(noise), device=torch.device("cpu"))
+    assert len(result.psnr) == row["n"]
+    assert float(result.psnr.mean()) == pytest.approx(row["psnr"], abs=0.02)
+    assert float(result.ssim.mean()) == pytest.approx(row["ssim"], abs=0.002)
+
+
+def test_the_default_model_is_bundled() -> None:
+    assert find_bundled(DEFAULT_MODEL, batch_norm=True).is_file()
+    assert find_bundled("unet", batch_norm=True).is_file()
+
+
+def test_the_bundle_stays_small() -> None:
+    assert sum(entry.path.stat().st_size for entry in BUNDLED) < LIMIT_BYTES

@@ -1,0 +1,131 @@
+"""Weight files: what is written is read; what is not ours is refused with a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from denoise_cli.errors import WeightsError
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
+from denoise_cli.weights.files import build, load_classifier, load_weights, save_weights
+from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.store import find_classifier, find_weights
+
+CLASSES = ("airplane", "cat", "ship")
+
+
+def _save(path: Path, kind: str = "denoiser", name: str = "cae", batch_norm: bool = True) -> Architecture:
+    guided = kind == "classifier" or DENOISERS[name].classifier is not None
+    architecture = Architecture(
+        "denoiser" if kind == "denoiser" else "classifier",
+        name,
+        batch_norm,
+        CLASSES if guided else (),
+        32,
+        "basic",
+    )
+    save_weights(path, build(architecture), architecture)
+    return architecture
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("denoiser", n) for n in DENOISERS] + [("classifier", n) for n in CLASSIFIERS]
+)
+def test_what_is_saved_computes_the_same_when_loaded(
+    tmp_path: Path, kind: str, name: str, batch_norm: bool
+) -> None:
+    torch.manual_seed(1)
+    path = tmp_path / "w.safetensors"
+    architecture = _save(path, kind, name, batch_norm)
+    model = build(architecture).eval()
+    save_weights(path, model, architecture)
+    found, loaded = load_weights(path)
+    x = torch.rand(2, 3, 32, 32)
+    assert found == architecture == read_header(path)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), model(x))
+
+
+def test_half_files_are_half_as_large(tmp_path: Path) -> None:
+    full, half = tmp_path / "full.safetensors", tmp_path / "half.safetensors"
+    architecture = _save(full)
+    _, model = load_weights(full)
+    save_weights(half, model, architecture, half=True)
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    _, loaded = load_weights(half)
+    assert all(p.dtype == torch.float32 for p in loaded.parameters())
+    for ours, theirs in zip(loaded.parameters(), model.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+
+
+def test_a_pickle_is_refused_with_a_way_to_convert_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({}, path)
+    with pytest.raises(WeightsError, match="pickle") as caught:
+        load_weights(path)
+    assert "weights_only=True" in caught.value.hint
+
+
+def test_files_that_are_not_ours(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.zeros(1)}, foreign)
+    with pytest.raises(WeightsError, match="does not name its architecture"):
+        load_weights(foreign)
+    damaged = tmp_path / "damaged.safetensors"
+    _save(damaged)
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        load_weights(damaged)
+    with pytest.raises(WeightsError, match="There is no weight file"):
+        load_weights(tmp_path / "absent.safetensors")
+
+
+def test_a_run_folder_stands_for_its_best_weights(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"best\.safetensors"):
+        find_weights(str(tmp_path))
+    _save(tmp_path / "last.safetensors")
+    assert find_weights(str(tmp_path)).name == "last.safetensors"
+    _save(tmp_path / "best.safetensors")
+    assert find_weights(str(tmp_path)).name == "best.safetensors"
+    with pytest.raises(WeightsError, match="no weight file or run folder"):
+        find_weights(str(tmp_path / "absent"))
+
+
+def test_a_guided_file_holds_its_classifier(tmp_path: Path) -> None:
+    path = tmp_path / "guided.safetensors"
+    _save(path, name="cnn_unet")
+    architecture, classifier = load_classifier(path)
+    assert classifier(torch.rand(1, 3, 50, 40)).shape == (1, len(architecture.classes))
+    _save(path, name="unet")
+    with pytest.raises(WeightsError, match="no classifier"):
+        load_classifier(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch_norm", "classes", "message"),
+    [
+        ("resnet", True, CLASSES, "holds no 'cnn' classifier"),
+        ("cnn", False, CLASSES, "without batch norm"),
+        ("cnn", True, ("airplane", "frog"), "does not know the classes frog"),
+    ],
+)
+def test_a_classifier_that_does_not_fit_is_refused(
+    tmp_path: Path, name: str, batch_norm: bool, classes: tuple[str, ...], message: str
+) -> None:
+    path = tmp_path / "classifier.safetensors"
+    _save(path, "classifier", name, batch_norm)
+    with pytest.raises(WeightsError, match=message) as caught:
+        find_classifier("cnn", True, classes, str(path))
+    assert "denoise classify cnn" in caught.value.hint
+
+
+def test_a_classifier_that_fits_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    _save(path, "classifier", "cnn")
+    assert find_classifier("cnn", True, ("cat",), str(path)) == path
+    _save(path, "denoiser", "cnn_unet")
+    assert find_classifier("cnn", True, ("cat",), str(path)) == path

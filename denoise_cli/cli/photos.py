@@ -72,7 +72,7 @@ def _from_files(
     load: Callable[[], Denoiser],
 ) -> None:
     from denoise_cli.photo.batch import Outcome, denoise_batch
-    from denoise_cli.photo.names import find_photos, parse_shard, plan_outputs, remove_leftovers
+    from denoise_cli.photo.names import SHARED_AGE, find_photos, parse_shard, plan_outputs, remove_leftovers
 
     several = len(paths) > 1 or Path(paths[0]).is_dir() or not os.path.lexists(paths[0])
     photos = find_photos(paths, config.recursive)
@@ -81,7 +81,7 @@ def _from_files(
     items = plan_outputs(photos, config.output, settings.format, several)
     index, count = parse_shard(config.shard, os.environ)
     items = items[index::count]
-    remove_leftovers(items)
+    remove_leftovers(items, older_than=SHARED_AGE if count > 1 else 0.0)
     wanted = [item for item in items if not (config.skip_existing and item.output.exists())]
     if extras.json:
         for item in items:
@@ -139,7 +139,7 @@ def _from_stdin(
 
 def _report(outcome: Outcome, extras: Extras) -> None:
     """Say what became of one photo; make the comparisons that were asked for."""
-    from denoise_cli.photo.names import show
+    from denoise_cli.photo.formats import show
 
     item, result = outcome.item, outcome.result
     row: dict[str, Any] = {"input": show(item.source), "output": show(item.output), "status": "skipped"}
@@ -168,7 +168,7 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 def _describe(item: Item, result: Result) -> None:
-    from denoise_cli.photo.names import show
+    from denoise_cli.photo.formats import show
 
     level = 255 * sum(result.sigma) / len(result.sigma)
     console.note(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.files import replacing
 from denoise_cli.photo.colour import Array, as_rgb, convert_depth, to_planes
-from denoise_cli.photo.names import show
+from denoise_cli.photo.formats import show
 from denoise_cli.photo.read import Pixels, open_photo
 from denoise_cli.photo.rows import STRIP
 

@@ -64,10 +64,33 @@ def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: s
 def _guidance(layers: Layers, name: str, side: int, image: str, padded: str) -> str:
     """The map that a guided model makes of the whole image, at 1/8 of the padded size."""
     graph = layers.graph
-    target = graph.constant(np.array([1, 3, side, side], np.int64))
-    thumbnail = graph.add("Resize", image, "", "", target, mode="linear", antialias=1)
+    height = _antialias_weights(graph, graph.add("Shape", image, start=2, end=3), side)
+    width = _antialias_weights(graph, graph.add("Shape", image, start=3, end=4), side)
+    thumbnail = graph.add("MatMul", graph.add("MatMul", height, image), graph.add("Transpose", width))
     grid = guidance(layers, name, thumbnail, side // 8)
     eighth = graph.add("Div", graph.add("Shape", padded, start=2), graph.constant(np.array([8], np.int64)))
     leading = graph.add("Shape", grid, start=0, end=2)
     shape = graph.add("Concat", leading, eighth, axis=0)
     return graph.add("Resize", grid, "", "", shape, mode="linear")
+
+
+def _antialias_weights(graph: Graph, length: str, side: int) -> str:
+    """`photo.resize.antialias_weights` of a length known only at run time: (side, length).
+
+    ONNX's own antialiased resizing differs from torch's by about 1e-5, which a network enlarges.
+    """
+    half, one = _number(graph, 0.5), _number(graph, 1)
+    size = graph.add("Squeeze", graph.add("Cast", length, to=1))
+    scale = graph.add("Div", size, _number(graph, side))
+    targets = graph.constant(np.arange(side, dtype=np.float32)[:, None] + np.float32(0.5))
+    places = graph.add("Add", graph.add("Range", _number(graph, 0), size, one), half)
+    distances = graph.add("Abs", graph.add("Sub", places, graph.add("Mul", targets, scale)))
+    heights = graph.add(
+        "Relu", graph.add("Sub", one, graph.add("Div", distances, graph.add("Max", scale, one)))
+    )
+    axis = graph.constant(np.array([1], np.int64))
+    return graph.add("Div", heights, graph.add("ReduceSum", heights, axis, keepdims=1))
+
+
+def _number(graph: Graph, value: float) -> str:
+    return graph.constant(np.array(value, np.float32))

@@ -1,7 +1,8 @@
-"""Which picture files can be read and written, and what each can hold."""
+"""Which picture files can be read and written, what each can hold, and how they are named."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,9 @@ def format_of(path: Path) -> Format:
     if kind is None:
         raise UnknownName("picture format", path.suffix or path.name, sorted(SUFFIXES))
     return kind
+
+
+def show(path: Path) -> str:
+    """A path for people: bytes that are not UTF-8 and control characters are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

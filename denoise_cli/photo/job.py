@@ -9,8 +9,7 @@ from pathlib import Path
 
 from denoise_cli.errors import OutputExists
 from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.formats import Format, format_of
-from denoise_cli.photo.names import show
+from denoise_cli.photo.formats import Format, format_of, show
 from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.read import Photo, open_photo
 from denoise_cli.photo.survey import survey

@@ -5,16 +5,18 @@ from __future__ import annotations
 import glob
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.photo.formats import SUFFIXES, Format
+from denoise_cli.files import PREFIX
+from denoise_cli.photo.formats import SUFFIXES, Format, show
 
 _RESULT = ".denoised"
-# Names that `files.replacing` gives to files in the making.
-_TEMPORARY = re.compile(r"\.(?P<stem>.{1,39})\.[a-z0-9_]{8}(?P<suffix>\.\w+)", re.DOTALL)
+# Seconds after which an unfinished file in a folder that processes share is nobody's.
+SHARED_AGE = 86_400.0
 _SHARD_VARIABLES = (
     ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
     ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", ""),
@@ -118,22 +120,17 @@ def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, 
     return int(match[1]), int(match[2])
 
 
-def remove_leftovers(items: Sequence[Item]) -> None:
-    """Delete the unfinished files that a killed run left for these results."""
-    wanted = {(item.output.parent, item.output.stem, item.output.suffix) for item in items}
+def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
+    """Delete the unfinished files that a killed run left in the folders of these results.
+
+    Args:
+        older_than: Seconds since the last change; younger files may be another process's.
+    """
+    now = time.time()
     for folder in {item.output.parent for item in items}:
-        if not folder.is_dir():
-            continue
-        for entry in os.scandir(folder):
-            match = _TEMPORARY.fullmatch(entry.name)
-            if match and (folder, match["stem"], match["suffix"]) in wanted:
-                Path(entry.path).unlink(missing_ok=True)
-
-
-def show(path: Path) -> str:
-    """A path for people: bytes that are not UTF-8 and control characters are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        for path in folder.glob(f"{PREFIX}*"):
+            if now - path.stat().st_mtime >= older_than:
+                path.unlink(missing_ok=True)
 
 
 def _in_folder(root: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:

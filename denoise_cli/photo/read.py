@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +15,8 @@ from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.bmp import MAGIC, read_bmp
-from denoise_cli.photo.formats import FORMATS, SUFFIXES, Format
-from denoise_cli.photo.tiffexif import read_exif
+from denoise_cli.photo.formats import FORMATS, Format, show
+from denoise_cli.photo.tiff import ends_early, read_exif
 
 Pixels = NDArray[Any]
 
@@ -26,6 +28,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "ushort": np.dtype(np.uint16),
     "float": np.dtype(np.float32),
 }
+# libvips warns of oddities in files that it reads well; what goes wrong is raised.
+logging.getLogger("pyvips").addHandler(logging.NullHandler())
 _READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC and BMP"
 
 
@@ -72,13 +76,13 @@ class Photo:
             raise _damaged(self.name, self.format, error) from error
 
 
-def open_photo(source: Path | bytes, name: str | None = None) -> Photo:
+def open_photo(source: Path | bytes) -> Photo:
     """Open a photo from a path or from the bytes of a file.
 
     Raises:
         ImageError: Missing, not a picture, of a kind that is not supported, or too large.
     """
-    name = name or (str(source) if isinstance(source, Path) else "The input")
+    name = show(source) if isinstance(source, Path) else "The input"
     kind = _detect(source, name)
     notes: list[str] = []
     try:
@@ -86,6 +90,8 @@ def open_photo(source: Path | bytes, name: str | None = None) -> Photo:
         _check_size(raw, name)
         _check_single(raw, source, name)
         image = _normalised(raw, notes)
+        if kind.name == "tiff" and ends_early(source):
+            raise ImageError(f"{name} is a TIFF file that ends early.")
         exif = read_exif(source) if kind.name == "tiff" else None
         if exif is not None:
             image = image.copy()
@@ -159,7 +165,7 @@ def _load(source: Path | bytes, name: str, kind: Format) -> pyvips.Image:
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
         return loader(source, access="sequential", fail_on="truncated")
     # libvips takes "[...]" at the end of a file name for options; a source does not.
-    handle = pyvips.Source.new_from_file(str(source))
+    handle = pyvips.Source.new_from_file(os.fsencode(source))
     loader = getattr(pyvips.Image, f"{kind.loader}_source")
     return loader(handle, access="sequential", fail_on="truncated")
 
@@ -207,8 +213,3 @@ def _damaged(name: str, kind: Format, error: pyvips.Error) -> ImageError:
         )
     reason = " ".join(str(error.detail or "").split("\n")[0].split())
     return ImageError(f"{name} is a damaged {kind.name.upper()} file ({reason or 'it cannot be decoded'}).")
-
-
-def is_picture_name(path: Path) -> bool:
-    """Whether a file's ending is that of a picture that can be read."""
-    return path.suffix.lower() in SUFFIXES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from denoise_cli.photo.bmp import write_bmp
 from denoise_cli.photo.formats import Format
 from denoise_cli.photo.pngstream import CancelledError, PngStream
 from denoise_cli.photo.read import EXIF, Photo, Pixels
-from denoise_cli.photo.tiffexif import add_exif
+from denoise_cli.photo.tiff import add_exif
 
 DEFAULT_QUALITY = 95
 _DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.float32)}
@@ -204,7 +205,7 @@ def _with_metadata(image: pyvips.Image, photo: Photo, encoding: Encoding) -> pyv
 
 def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
     quality = encoding.quality
-    target = pyvips.Target.new_to_file(str(path))
+    target = pyvips.Target.new_to_file(os.fsencode(path))
     match encoding.format.name:
         case "png":
             image.pngsave_target(target, compression=6, bitdepth=encoding.bits)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,7 @@ def test_spans_cover_and_keep_their_halo(size, count, multiple, halo):
         assert 0 <= span.start <= span.keep_start < span.keep_stop <= span.stop <= size
         assert span.start == 0 or span.keep_start - span.start >= halo
         assert span.stop == size or span.stop - span.keep_stop >= halo
-    for left, right in zip(spans, spans[1:], strict=False):
+    for left, right in pairwise(spans):
         assert left.keep_stop == right.keep_start
 
 

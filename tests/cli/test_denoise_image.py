@@ -1,0 +1,247 @@
+"""`denoise denoise-image` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from denoise_cli.errors import UsageError
+from denoise_cli.models import build_denoiser
+from denoise_cli.photo.names import find_photos, parse_shard
+from denoise_cli.weights.files import save_weights
+from denoise_cli.weights.header import Architecture
+
+
+@pytest.fixture(scope="module")
+def cae(tmp_path_factory) -> Path:
+    """Weights of the smallest model, random."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "cae.safetensors"
+    save_weights(path, build_denoiser("cae"), Architecture("denoiser", "cae", True))
+    return path
+
+
+def write_photo(path: Path, seed: int = 0, size: tuple[int, int] = (30, 40)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_result_lies_beside_the_photo(denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    done = denoise("denoise-image", "a.png", "--weights", cae)
+    assert done.returncode == 0, done.stderr
+    assert "a.denoised.png" in done.stderr
+    with Image.open(tmp_path / "a.denoised.png") as image:
+        assert image.size == (40, 30)
+    again = denoise("denoise-image", "a.png", "--weights", cae)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+    assert denoise("denoise-image", "a.png", "--weights", cae, "--overwrite").returncode == 0
+
+
+def test_runs_without_torch(cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    program = (
+        "import sys\nfrom denoise_cli.cli.app import main\n"
+        f"sys.argv = ['denoise', 'denoise-image', 'a.png', '--device', 'cpu', '--weights', {str(cae)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code in (0, None), stop.code\n"
+        "print(sorted({'torch', 'skimage', 'scipy', 'PIL', 'onnx'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"just text", "not a picture"), (None, "no photo"), ("cut", "damaged JPEG")],
+)
+def test_bad_photos_are_one_sentence(content, reason, denoise, cae, tmp_path):
+    path = tmp_path / "a.jpg"
+    if content == "cut":
+        content = write_photo(path).read_bytes()[:700]
+    if content is not None:
+        path.write_bytes(content)
+    before = files_below(tmp_path)
+    done = denoise("denoise-image", "a.jpg", "--weights", cae)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (["--model", "unett"], "Did you mean"),
+        (["--tile", "17"], "too small"),
+        (["--format", "gif"], "format"),
+        (["--bits", "16", "--format", "jpeg"], "JPEG files hold 8 bits"),
+        (["--strength", "2"], "strength"),
+        (["--shard", "3/3"], "shard"),
+        (["--set", "strenght=1"], "Did you mean strength"),
+        (["--output", "a.png"], "replace the photo"),
+    ],
+)
+def test_bad_usage(args, reason, denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    weights = [] if "--model" in args else ["--weights", cae]
+    done = denoise("denoise-image", "a.png", *weights, *args)
+    assert done.returncode == 2, done.stderr
+    assert reason in done.stderr
+    assert files_below(tmp_path) == {"a.png"}
+
+
+def test_output_folder_that_is_a_file(denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    done = denoise("denoise-image", "a.png", "--weights", cae, "--output", "file/b.png")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_odd_sizes(denoise, cae, tmp_path):
+    write_photo(tmp_path / "one.png", size=(1, 1))
+    write_photo(tmp_path / "thin.png", size=(3, 4000))
+    assert denoise("denoise-image", "one.png", "thin.png", "--weights", cae).returncode == 0
+    with Image.open(tmp_path / "thin.denoised.png") as image:
+        assert image.size == (4000, 3)
+
+
+def test_standard_input_and_output(denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    denoise("denoise-image", "a.png", "--weights", cae)
+    done = subprocess.run(
+        [sys.executable, "-m", "denoise_cli", "denoise-image", "-", "--weights", str(cae)],
+        input=(tmp_path / "a.png").read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == (tmp_path / "a.denoised.png").read_bytes()
+
+
+def test_a_folder_with_bad_files(denoise, cae, tmp_path):
+    """The good are done, the bad are named, nothing is left over; a second run skips."""
+    for number in range(20):
+        write_photo(tmp_path / "in" / ("deep" if number % 2 else "") / f"{number:02}.png", number)
+    bad = [tmp_path / "in" / "03bad.png", tmp_path / "in" / "deep" / "99bad.jpg"]
+    for path in bad:
+        path.write_bytes(b"broken")
+    arguments = ("denoise-image", "in", "--recursive", "--output", "out", "--weights", cae, "--json")
+    done = denoise(*arguments)
+    assert done.returncode == 1
+    assert all(path.name in done.stderr for path in bad)
+    assert "2 of 22" in done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(row["status"] for row in rows) == ["done"] * 20 + ["failed"] * 2
+    good = files_below(tmp_path / "in") - {path.relative_to(tmp_path / "in").as_posix() for path in bad}
+    assert files_below(tmp_path / "out") == good
+    times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in good}
+    done = denoise(*arguments, "--skip-existing")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(row["status"] for row in rows) == ["failed"] * 2 + ["skipped"] * 20
+    assert times == {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in good}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_killed_in_the_middle_and_run_again(how, denoise, cae, tmp_path):
+    count = 40
+    for number in range(count):
+        write_photo(tmp_path / "in" / f"{number:02}.png", number, (400, 400))
+    arguments = ["denoise-image", "in", "--output", "out", "--weights", str(cae), "--skip-existing"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "denoise_cli", *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    out = tmp_path / "out"
+    deadline = time.monotonic() + 60
+    while not out.is_dir() or sum(path.name[0] != "." for path in out.iterdir()) < 3:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(how)
+    assert process.wait(60) == (143 if how == signal.SIGTERM else -9)
+    finished = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name[0] != "."}
+    assert 3 <= len(finished) < count
+    if how == signal.SIGTERM:
+        assert len(finished) == len(list(out.iterdir()))
+    assert denoise(*arguments).returncode == 0
+    assert files_below(out) == {f"{number:02}.png" for number in range(count)}
+    assert finished == {path: path.stat().st_mtime_ns for path in finished}
+    for path in out.iterdir():
+        with Image.open(path) as image:
+            image.load()
+
+
+def test_shards_divide_the_photos(denoise, cae, tmp_path):
+    for number in range(7):
+        write_photo(tmp_path / "in" / f"{number}.png", number)
+    arguments = ("denoise-image", "in", "--output", "out", "--weights", cae)
+    assert denoise(*arguments, "--shard", "0/3").returncode == 0
+    assert files_below(tmp_path / "out") == {"0.png", "3.png", "6.png"}
+    kubernetes = {"JOB_COMPLETION_INDEX": "1", "JOB_COMPLETION_COUNT": "3"}
+    assert denoise(*arguments, **kubernetes).returncode == 0
+    slurm = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1"}
+    assert denoise(*arguments, **slurm).returncode == 0
+    assert files_below(tmp_path / "out") == {f"{number}.png" for number in range(7)}
+
+
+def test_shard_of_torchrun_and_none():
+    assert parse_shard(None, {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
+    assert parse_shard(None, {"RANK": "2"}) == (0, 1)
+    assert parse_shard("1/2", {"RANK": "2", "WORLD_SIZE": "4"}) == (1, 2)
+    with pytest.raises(UsageError):
+        parse_shard("2", {})
+
+
+def test_two_photos_with_one_result(denoise, cae, tmp_path):
+    write_photo(tmp_path / "in" / "a.png")
+    write_photo(tmp_path / "in" / "a.jpg")
+    done = denoise("denoise-image", "in", "--output", "out", "--format", "png", "--weights", cae)
+    assert done.returncode == 2
+    assert "both become" in done.stderr
+
+
+def test_folders_leave_out_results_and_loops(tmp_path):
+    write_photo(tmp_path / "in" / "a.png")
+    write_photo(tmp_path / "in" / "a.denoised.png")
+    write_photo(tmp_path / "in" / "sub" / "b.png")
+    (tmp_path / "in" / "sub" / "loop").symlink_to(tmp_path / "in")
+    names = [relative.as_posix() for _, relative in find_photos([str(tmp_path / "in")], True)]
+    assert names == ["a.png", "sub/b.png"]
+    names = [
+        relative.as_posix() for _, relative in find_photos([str(tmp_path / "in" / "**" / "*.png")], False)
+    ]
+    assert "b.png" in names
+
+
+def test_scores_and_comparison(denoise, cae, tmp_path):
+    write_photo(tmp_path / "noisy.png", 0, (200, 400))
+    write_photo(tmp_path / "clean.png", 1, (200, 400))
+    arguments = ("denoise-image", "noisy.png", "--weights", cae, "--reference", "clean.png", "--side-by-side")
+    done = denoise(*arguments, "--json", "--strength", "0")
+    row = json.loads(done.stdout)
+    assert row["psnr_before"] == row["psnr_after"] == pytest.approx(7.8, abs=0.3)
+    assert row["ssim_before"] == row["ssim_after"]
+    assert "PSNR" in done.stderr
+    with Image.open(tmp_path / "noisy.denoised.compare.png") as image:
+        assert image.width == 2 * 640 + 8
+    write_photo(tmp_path / "clean.png", 1, (20, 20))
+    done = denoise(*arguments, "--overwrite")
+    assert done.returncode == 2
+    assert "400 x 200" in done.stderr

@@ -1,0 +1,145 @@
+"""`denoise train`, `test`, `runs` and `models` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+QUICK = ("--epochs", "1", "--batch-size", "8")
+
+
+def test_a_run_can_be_tested_listed_and_used(denoise, image_folder: Path, tmp_path: Path) -> None:
+    done = denoise("train", "cae", "--dataset", image_folder, *QUICK, "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "cae-images-basic-bn-s3"
+    assert {path.name for path in run.iterdir()} == {
+        "config.yaml",
+        "metrics.jsonl",
+        "last.safetensors",
+        "best.safetensors",
+        "checkpoints",
+        "curve.png",
+    }
+    resolved = yaml.safe_load((run / "config.yaml").read_text())
+    assert (resolved["model"], resolved["seed"], resolved["optim"]["lr"]) == ("cae", 3, 0.001)
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["event"] for row in events][-2:] == ["validation", "done"]
+    assert Image.open(run / "curve.png").size[0] > 300
+
+    done = denoise("test", "--weights", run, "--dataset", image_folder, "--noise", "intense", "--json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["model"], row["noise"], row["n"]) == ("cae", "intense", 8)
+    assert row["psnr_interval"][0] <= row["psnr"] <= row["psnr_interval"][1]
+    folder = tmp_path / "results" / "cae-images-intense-bn"
+    scores = json.loads((folder / "scores.json").read_text())
+    assert len(scores["per_image"]["psnr"]) == len(scores["images"]) == 8
+    assert sum(scores["per_image"]["psnr"]) / 8 == pytest.approx(row["psnr"], abs=1e-5)
+    assert Image.open(folder / "pictures.png").size[0] > 3 * 32
+
+    listed = json.loads(denoise("runs", "--json").stdout)
+    assert [(r["run"], r["status"]) for r in listed] == [("runs/cae-images-basic-bn-s3", "finished")]
+    weights = json.loads(denoise("models", "--json").stdout)["weights"]
+    assert "runs/cae-images-basic-bn-s3" in [w["name"] for w in weights]
+
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (50, 41), (90, 120, 60)).save(photo)
+    done = denoise("denoise-image", photo, "--weights", run)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "photo.denoised.png").size == (50, 41)
+
+
+def test_the_resolved_config_makes_the_same_run(denoise, image_folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    keys = ("--set", "precision=fp32", "--set", "data.rotate=true")
+    assert denoise("train", "cae", "--dataset", image_folder, *QUICK, *keys, "--out", first).returncode == 0
+    assert denoise("train", "--config", first / "config.yaml", "--out", second).returncode == 0
+    assert (first / "last.safetensors").read_bytes() == (second / "last.safetensors").read_bytes()
+
+
+def test_a_guided_model_takes_a_classifier(denoise, image_folder: Path, tmp_path: Path) -> None:
+    done = denoise("classify", "resnet", "--dataset", image_folder, *QUICK, "--out", tmp_path / "classifier")
+    assert done.returncode == 0, done.stderr
+    guided = ("train", "resnet_unet", "--dataset", image_folder, *QUICK, "--out", tmp_path / "guided")
+    done = denoise(*guided, "--classifier", tmp_path / "classifier")
+    assert done.returncode == 0, done.stderr
+    done = denoise("test", "--weights", tmp_path / "guided", "--dataset", image_folder, "--json")
+    assert json.loads(done.stdout)["model"] == "resnet_unet"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("train", "unnet", "--dataset", "sample"), 2, "Did you mean 'unet'"),
+        (("train",), 2, "model is missing"),
+        (("train", "unet", "--dataset", "nowhere"), 1, "no data set or folder 'nowhere'"),
+        (("train", "unet", "--noise", "lots"), 2, "Unknown noise 'lots'"),
+        (("train", "unet", "--set", "optim.lrr=1"), 2, "Did you mean optim.lr?"),
+        (("train", "unet", "--config", "absent"), 2, "There is no config 'absent'"),
+        (("train", "unet", "--device", "tpu:0"), 2, "device"),
+        (("train", "unet", "--epochs", "1", "--steps", "1"), 2, "Both `epochs` and `steps`"),
+        (("train", "--resume", "absent"), 2, "absent"),
+        (("test", "unet", "--weights", "absent"), 1, "no weight file or run folder absent"),
+        (("test", "cnn", "--no-batchnorm"), 1, "denoise train cnn --no-batchnorm"),
+        (("test", "unet", "--protocol", "journal"), 2, "protocol"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(
+    denoise, tmp_path: Path, args: tuple[str, ...], code: int, message: str
+) -> None:
+    done = denoise(*args)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+
+def test_an_output_that_cannot_be_written(denoise, image_folder: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    done = denoise("train", "cae", "--dataset", image_folder, *QUICK, "--out", blocked / "run")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(blocked) in done.stderr
+    done = denoise("train", "cae", "--dataset", image_folder, *QUICK, "--out", blocked, "--overwrite")
+    assert done.returncode == 1
+    assert blocked.read_text() == "not a folder"
+
+
+def test_a_classifier_of_other_classes_is_refused(denoise, tmp_path: Path) -> None:
+    from denoise_cli.data.classes import CLASSES
+
+    for name in ("frog", "truck"):
+        folder = tmp_path / "toads" / name
+        folder.mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (32, 32), (number, 9, 9)).save(folder / f"{number}.png")
+    assert "frog" not in CLASSES["stl10"]
+    done = denoise("train", "cnn_unet", "--dataset", tmp_path / "toads", *QUICK)
+    assert done.returncode == 1
+    assert "frog" in done.stderr
+    assert "denoise classify cnn" in done.stderr
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(denoise, image_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    base = ("--dataset", image_folder, "--batch-size", "8", "--no-batchnorm", "--set", "precision=fp32")
+    assert denoise("train", "cae", *base, "--steps", "3", "--out", out).returncode == 0
+    kept = (out / "last.safetensors").read_bytes()
+    done = denoise("train", "--resume", out, "--steps", "60", "--set", "optim.lr=1e30")
+    assert done.returncode == 1
+    assert "not finite" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (out / "checkpoints" / "step-00000003.pt").is_file()
+    assert (out / "last.safetensors").read_bytes() == kept
+
+
+def test_a_damaged_image_is_named_and_left_out(denoise, image_folder: Path) -> None:
+    (image_folder / "train" / "cat" / "broken.png").write_bytes(b"this is text")
+    done = denoise("train", "cae", "--dataset", image_folder, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "broken.png" in done.stderr

@@ -22,9 +22,7 @@ class CNN(Denoiser):
     def __init__(self, batch_norm: bool = True) -> None:
         super().__init__()
         widths = (3, 32, 64, 128, 64, 32)
-        self.hidden = nn.Sequential(
-            *(conv_bn_relu(a, b, batch_norm) for a, b in pairwise(widths))
-        )
+        self.hidden = nn.Sequential(*(conv_bn_relu(a, b, batch_norm) for a, b in pairwise(widths)))
         self.last = nn.Conv2d(widths[-1], 3, 3, padding=1, bias=not batch_norm)
 
     def restore(self, x: Tensor) -> Tensor:

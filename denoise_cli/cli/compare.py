@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console
 from denoise_cli.cli.sheets import show_results
+from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
+from denoise_cli.errors import TrainingError, UsageError
+from denoise_cli.evaluation.output import SUFFIXES, TextFormat, render, write_folder
+from denoise_cli.evaluation.results import Results, read_results
+from denoise_cli.files import write_atomic
 
 _OUTPUT = "Output"
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+    html = "html"
+
+
+_TEXTS: dict[Format, TextFormat] = {
+    Format.markdown: "markdown",
+    Format.json: "json",
+    Format.html: "html",
+}
 
 
 def compare(
@@ -33,28 +55,60 @@ def compare(
     ] = None,
     noise: Annotated[str | None, typer.Option(help=CompareConfig.help_of("noise"))] = None,
     weights: Annotated[Path | None, typer.Option(help=CompareConfig.help_of("weights"))] = None,
+    train: Annotated[bool, typer.Option("--train", help=CompareConfig.help_of("train"))] = False,
+    epochs: Annotated[float | None, typer.Option(help=CompareConfig.help_of("epochs"))] = None,
+    steps: Annotated[int | None, typer.Option(help=CompareConfig.help_of("steps"))] = None,
     dataset: options.Dataset = None,
     data_dir: options.DataDir = None,
     limit: options.Limit = None,
     protocol: Annotated[str | None, typer.Option(help=CompareConfig.help_of("protocol"))] = None,
+    baselines: Annotated[bool, typer.Option("--baselines", help=CompareConfig.help_of("baselines"))] = False,
+    benchmark: Annotated[str | None, typer.Option(help=CompareConfig.help_of("benchmark"))] = None,
     seed: options.Seed = None,
     device: options.Device = None,
     config: options.Config = None,
     set: options.Set = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="How to print the results.", rich_help_panel=_OUTPUT)
+    ] = Format.table,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write a .json, .md or .html file, or a folder with all of them and every picture.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
 ) -> None:
     """Compare denoisers: models, with and without batch norm, under several noises.
 
     Example: denoise compare --all
     """
-    flags = {
+    _check_output(output, format_)
+    if from_ is not None:
+        deliver(read_results(from_), format_, output)
+        return
+    flags: dict[str, Any] = {
         "models": models,
         "batch_norm": None if batchnorm is None else [batchnorm],
         "noise": noise,
         "weights": weights,
+        "train": train or None,
+        "epochs": epochs,
+        "steps": steps,
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "data.limit": limit,
         "protocol": protocol,
+        "baselines": baselines or None,
+        "benchmark": benchmark,
         "seed": seed,
         "device": device,
     }
@@ -62,8 +116,48 @@ def compare(
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
 
+    failed: dict[Any, str] = {}
+    if settings.train:
+        from denoise_cli.evaluation.grid_training import train_grid, training_folder
+
+        failed = train_grid(settings, run, console.note)
+        settings = settings.model_copy(update={"weights": training_folder(settings)})
     from denoise_cli.evaluation.grid import run_grid
 
-    results = run_grid(settings, console.progress)
+    results = run_grid(settings, console.progress, failed)
     if results is not None:
+        deliver(results, format_, output)
+    if failed:
+        raise TrainingError(
+            f"{len(failed)} cells could not be trained.", "Give the same command again to go on."
+        )
+
+
+def deliver(results: Results, kind: Format, output: Path | None) -> None:
+    """Print the results, and write them where the user wants them."""
+    if output is not None and output.suffix:
+        text = render(results, SUFFIXES[output.suffix.lower()])
+        write_atomic(output, text.encode())
+    elif output is not None:
+        write_folder(results, output)
+    if kind is Format.table:
         show_results(results)
+    elif output is None:
+        console.write(render(results, _TEXTS[kind]))
+    if output is not None:
+        console.note(f"Written: {output}")
+
+
+def _check_output(output: Path | None, kind: Format) -> None:
+    """Refuse what cannot be written before anything is scored."""
+    if output is None or not output.suffix:
+        return
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"{output.name} has no ending that says what to write.",
+            f"Use {', '.join(SUFFIXES)}, or a folder's name.",
+        )
+    if kind is not Format.table and SUFFIXES[output.suffix.lower()] != kind.value:
+        raise UsageError(
+            f"--format {kind.value} does not fit the file name {output.name}.", "Leave one of them out."
+        )

@@ -134,4 +134,8 @@ class CompareConfig(_ScoreConfig):
         for key in ("models", "batch_norm", "noise", "train_seeds"):
             if not getattr(self, key):
                 raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
+        if self.benchmark is not None and not all(name.startswith("awgn:") for name in self.noise):
+            raise ConfigError(
+                "The benchmark takes unclipped noise only.", "Leave --noise out, or give awgn:S."
+            )
         return self

@@ -15,6 +15,7 @@ from torch import nn
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.cells import Candidate, CellName
+from denoise_cli.evaluation.gallery import Gallery
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.results import Cell, ScoredRun
 from denoise_cli.evaluation.scoring import Scores, score
@@ -32,6 +33,9 @@ class Task:
         source: The clean images.
         seed: Of the test noise.
         paper: Score by the study's pooled protocol.
+        published: Wraps a denoiser so that its output is scored as a benchmark's papers do.
+        grey: Images and noise are grey.
+        gallery: Collects example pictures.
         on_images: Called with the number of images done since the last call.
     """
 
@@ -40,15 +44,22 @@ class Task:
     world: World
     seed: int
     paper: bool
+    published: Callable[[nn.Module], nn.Module]
+    grey: bool
+    gallery: Gallery
     on_images: Callable[[int], None]
 
 
 def score_model(cell: CellName, candidates: Sequence[Candidate], task: Task) -> Cell:
     """Score a model; several runs of one cell are averaged image by image."""
-    all_scores, runs = [], []
+    all_scores: list[Scores] = []
+    runs: list[ScoredRun] = []
     for candidate in candidates:
         _, model = load_weights(candidate.path)
         scores = _score(model.to(task.device), cell.noise, task)
+        if not runs:
+            title = cell.model if cell.batch_norm else f"{cell.model}, BN off"
+            task.gallery.add(title, cell.noise, model, task.device)
         psnr, ssim = _means(scores, task.paper)
         all_scores.append(scores)
         runs.append(
@@ -80,22 +91,25 @@ def score_method(
     kind: Literal["input", "classical"],
     clean: nn.Module,
     noise: str,
-    settings: dict[str, float | int | str],
+    settings: dict[str, float],
     task: Task,
 ) -> Cell:
     """Score something that needs no weights; `clean` runs on the CPU."""
+    if kind == "classical":
+        task.gallery.add(method, noise, clean, torch.device("cpu"))
     scores = _score(clean, noise, replace(task, device=torch.device("cpu")))
     return Cell(method=method, kind=kind, noise=noise, settings=settings, **_summary([scores], task))
 
 
 def _score(model: nn.Module, noise: str, task: Task) -> Scores:
     return score(
-        model,
+        task.published(model),
         task.source,
         parse_noise(noise),
         device=task.device,
         seed=task.seed,
         study_protocol=task.paper,
+        grey=task.grey,
         world=task.world,
         on_images=task.on_images,
     )

@@ -72,7 +72,9 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
     found = exact or [run for run in fitting if is_mixture(run.architecture.noise)]
     if not found:
         setting = "with" if cell.batch_norm else "without"
-        raise WeightsError(f"No run of {cell.model} {setting} batch norm was trained on {cell.noise} noise.")
+        raise WeightsError(
+            f"No run of {cell.model} {setting} batch norm was trained on this noise or a mixture."
+        )
     return found
 
 
@@ -87,20 +89,13 @@ def train_command(model: str, batch_norm: bool, noises: Sequence[str], config: C
 
 
 def read_runs(weights: Path) -> list[Candidate]:
-    """All weight files of a folder of runs, of one run, or one file.
-
-    Raises:
-        WeightsError: There are none.
-    """
+    """The weights of all finished runs in a folder, of one run, or one file."""
     if weights.is_file() or (weights / "last.safetensors").is_file():
         paths = [find_weights(str(weights))]
     else:
-        paths = [find_weights(str(last.parent)) for last in sorted(weights.glob("*/last.safetensors"))]
-    if not paths:
-        raise WeightsError(
-            f"{weights} is not a folder of runs.",
-            "Name a folder that holds run folders, or train the grid into it with --train.",
-        )
+        runs = [RunFolder(last.parent) for last in sorted(weights.glob("*/last.safetensors"))]
+        # A folder of weights alone has no log to ask.
+        paths = [find_weights(str(run.path)) for run in runs if run.is_finished or not run.metrics.is_file()]
     return [Candidate(path, str(path.parent), read_header(path), _seed_of(path)) for path in paths]
 
 

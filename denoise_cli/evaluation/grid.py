@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,6 +17,8 @@ from denoise_cli.data.source import Images
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.evaluation import baselines
+from denoise_cli.evaluation.benchmark import RULES, Rounded, check_one_kind, count_grey
 from denoise_cli.evaluation.cell_scores import Task, score_method, score_model
 from denoise_cli.evaluation.cells import (
     Candidate,
@@ -24,30 +28,54 @@ from denoise_cli.evaluation.cells import (
     read_runs,
     train_command,
 )
+from denoise_cli.evaluation.gallery import Gallery
 from denoise_cli.evaluation.intervals import mean_interval
-from denoise_cli.evaluation.published import STUDY, stl10_share
-from denoise_cli.evaluation.results import Cell, Cost, Results
+from denoise_cli.evaluation.published import STUDY, awgn_rows, stl10_share
+from denoise_cli.evaluation.results import Cell, Cost, PublishedRow, Results
 from denoise_cli.evaluation.single import Progress, load_test_images
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
 
 
-def run_grid(config: CompareConfig, progress: Progress) -> Results | None:
+def run_grid(
+    config: CompareConfig, progress: Progress, failed: Mapping[CellName, str] = MappingProxyType({})
+) -> Results | None:
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 returns results.
+
+    Args:
+        failed: Why the training of cells failed; told where a cell has no weights.
 
     Raises:
         DataError, WeightsError: Images or a folder of runs that are not there or do not fit.
     """
     device = resolve_device(launched_device(config.device))
     runs = None if config.weights is None else read_runs(config.weights)
+    if runs == [] and not config.train:
+        raise WeightsError(
+            f"{config.weights} holds no finished runs.",
+            "Name a folder that holds run folders, or train the grid into it with --train.",
+        )
     source = load_test_images(config.data)
     _check_sizes(source)
     names = cell_names(config)
-    total = (len(names) + len(config.noise)) * len(source)
+    grey = config.benchmark is not None and check_one_kind(source)
+    others = ["noisy input", *(baselines.methods() if config.baselines else ())]
+    total = (len(names) + len(config.noise) * len(others)) * len(source)
     with join(device) as world, progress("Scoring", total) as advance:
-        task = Task(source, device, world, config.seed, config.protocol == "paper", advance)
-        cells = [_noisy(noise, task) for noise in config.noise]
-        cells += _with_commands([_model(name, runs, task) for name in names], config)
+        task = Task(
+            source,
+            device,
+            world,
+            config.seed,
+            paper=config.protocol == "paper",
+            published=partial(Rounded, grey=grey) if config.benchmark else lambda model: model,
+            grey=grey,
+            gallery=Gallery(source, config.noise, config.seed, grey=grey),
+            on_images=advance,
+        )
+        cells = [_other(method, noise, task) for method in others for noise in config.noise]
+        models = [_model(name, runs, failed.get(name, ""), task) for name in names]
+        cells += _with_commands(models, config)
         if not world.is_main:
             return None
     share = stl10_share(config.data.dataset, source.shapes.numpy())
@@ -57,12 +85,19 @@ def run_grid(config: CompareConfig, progress: Progress) -> Results | None:
         dataset=config.data.dataset,
         images=source.names,
         protocol=config.protocol,
+        benchmark=config.benchmark,
         seed=config.seed,
         device=_device_name(device),
         versions={name: version(name) for name in ("denoise-cli", "torch", "numpy")}
         | {"python": platform.python_version()},
         costs={name: _cost(name) for name in config.models},
         cells=tuple(compare_to_best(cells, None if source.groups is None else source.groups.numpy())),
+        published=tuple(
+            PublishedRow(method=method, psnr=row) for method, row in awgn_rows(config.data.dataset).items()
+        )
+        if config.benchmark is not None and not grey
+        else (),
+        examples=task.gallery.examples(),
         notes=tuple(_notes(share, config, source)),
     )
 
@@ -96,11 +131,14 @@ def _values(cell: Cell) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in cell.image_psnr])
 
 
-def _noisy(noise: str, task: Task) -> Cell:
-    return score_method("noisy input", "input", nn.Identity(), noise, {}, task)
+def _other(method: str, noise: str, task: Task) -> Cell:
+    if method == "noisy input":
+        return score_method(method, "input", nn.Identity(), noise, {}, task)
+    clean, settings = baselines.classical(method, noise)
+    return score_method(method, "classical", clean, noise, settings, task)
 
 
-def _model(name: CellName, runs: Sequence[Candidate] | None, task: Task) -> Cell:
+def _model(name: CellName, runs: Sequence[Candidate] | None, failure: str, task: Task) -> Cell:
     try:
         candidates = find_candidates(name, runs)
     except WeightsError as error:
@@ -110,7 +148,7 @@ def _model(name: CellName, runs: Sequence[Candidate] | None, task: Task) -> Cell
             kind="model",
             batch_norm=name.batch_norm,
             noise=name.noise,
-            missing=str(error),
+            missing=failure or str(error),
         )
     return score_model(name, candidates, task)
 
@@ -149,7 +187,12 @@ def _check_sizes(source: Images) -> None:
 
 
 def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str]:
-    notes = []
+    notes = [RULES] if config.benchmark is not None else []
+    if config.baselines:
+        notes += baselines.notes(config.noise)
+    grey = count_grey(source)
+    if 0 < grey < len(source):
+        notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
     if share == "part" and config.protocol == "paper":
         notes.append(
             f"Published values are for the 8,000 STL-10 test images; ours are for {len(source)} images of "

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from denoise_cli.config.scores import AWGN_LEVELS
+
 # The reference study: PSNR (dB) and SSIM on the STL-10 test images by its own protocol.
 STUDY: dict[tuple[str, bool, str], tuple[float, float]] = {
     ("cnn", False, "basic"): (24.5342, 0.7614),
@@ -27,7 +29,6 @@ STUDY_ACCURACY = {"cnn": 0.5333, "resnet": 0.4733}
 _STL10_TEST = 8000
 
 # PSNR (dB) at sigma 15, 25 and 50 of 255, noise not clipped, colour: each method's own paper.
-AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
 _AWGN: dict[str, dict[str, tuple[float, float, float]]] = {
     "cbsd68": {
         "CBM3D": (33.52, 30.71, 27.38),

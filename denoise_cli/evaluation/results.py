@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,7 +48,7 @@ class Cell(_Record):
     make: str = ""
     """The command that makes missing weights."""
     runs: tuple[ScoredRun, ...] = ()
-    settings: dict[str, float | int | str] = {}
+    settings: dict[str, float] = {}
     """Parameters of a classical method."""
     psnr: float | None = None
     psnr_interval: Interval | None = None
@@ -120,6 +120,11 @@ class Results(_Record):
     published: tuple[PublishedRow, ...] = ()
     examples: tuple[Example, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set without the folders above it."""
+        return PurePath(self.dataset.rstrip("/")).name
 
     @property
     def columns(self) -> list[tuple[bool, str]]:

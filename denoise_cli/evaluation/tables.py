@@ -39,9 +39,9 @@ class Sheet:
 def build_sheets(results: Results) -> list[Sheet]:
     """The tables of a comparison: scores, differences to the best, published values, cost."""
     rows = tuple(results.methods)
-    sheets = [
-        Sheet(_title(results), rows, tuple(_score_group(results, *column) for column in results.columns))
-    ]
+    published_rows = tuple(f"{row.method} (published)" for row in results.published)
+    groups = tuple(_score_group(results, *column) for column in results.columns)
+    sheets = [Sheet(_title(results), rows + published_rows, groups)]
     if any(cell.psnr is not None and cell.kind != "input" for cell in results.cells):
         sheets.append(
             Sheet(
@@ -52,6 +52,8 @@ def build_sheets(results: Results) -> list[Sheet]:
         )
     published = _published_sheet(results)
     sheets += [published] if published else []
+    settings = _settings_sheet(results)
+    sheets += [settings] if settings else []
     return [*sheets, _cost_sheet(results)]
 
 
@@ -79,7 +81,7 @@ def with_interval(value: float | None, interval: Interval | None, digits: int) -
 
 def _title(results: Results) -> str:
     protocol = "paper protocol" if results.protocol == "paper" else "mean per image ± 95 % interval"
-    return f"{results.dataset}, {len(results.images)} images: PSNR in dB and SSIM, {protocol}"
+    return f"{results.dataset_name}, {len(results.images)} images: PSNR in dB and SSIM, {protocol}"
 
 
 def _score_group(results: Results, batch_norm: bool, noise: str) -> Group:
@@ -89,6 +91,9 @@ def _score_group(results: Results, batch_norm: bool, noise: str) -> Group:
         if cell is not None and cell.psnr_spread is not None:
             psnr[place] += f" (sd {cell.psnr_spread:.2f}, {len(cell.runs)} runs)"
     ssim = [with_interval(cell.ssim, cell.ssim_interval, 3) if cell else NONE for cell in cells]
+    for row in results.published:
+        psnr.append(with_interval(row.psnr.get(noise), None, 2))
+        ssim.append(NONE)
     return Group(
         column_title(batch_norm, noise),
         (
@@ -129,6 +134,19 @@ def _published_group(cells: Sequence[Cell | None], title: str) -> Group:
             deltas.append(NONE if published is None or ours is None else f"{ours - published:+.{digits}f}")
         columns += [Column(name.upper(), tuple(theirs)), Column("ours minus", tuple(deltas))]
     return Group(title, tuple(columns))
+
+
+def _settings_sheet(results: Results) -> Sheet | None:
+    classical = [cell for cell in results.cells if cell.settings]
+    if not classical:
+        return None
+    rows = tuple(dict.fromkeys(cell.method for cell in classical))
+    groups = []
+    for noise in dict.fromkeys(cell.noise for cell in classical):
+        settings = {cell.method: cell.settings for cell in classical if cell.noise == noise}
+        texts = tuple(", ".join(f"{name} {value:g}" for name, value in settings[row].items()) for row in rows)
+        groups.append(Group("", (Column(noise, texts),)))
+    return Sheet("Settings of the classical methods", rows, tuple(groups))
 
 
 def _cost_sheet(results: Results) -> Sheet:

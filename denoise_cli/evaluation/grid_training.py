@@ -1,0 +1,127 @@
+"""Train the missing cells of a comparison: `denoise compare --train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from denoise_cli.config import ClassifyConfig, CompareConfig, RunConfig, TrainConfig, load_config
+from denoise_cli.errors import DenoiseError
+from denoise_cli.evaluation.cells import CellName, cell_names
+from denoise_cli.models import denoiser_info
+from denoise_cli.runs import RunFolder
+from denoise_cli.training.stop import Interrupted
+from denoise_cli.weights.store import bundled_name
+
+TrainOne = Callable[[RunConfig, bool, bool], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of the grid: a cell's, or that of the classifier that its model needs.
+
+    Attributes:
+        resume: Whether its folder is there already.
+    """
+
+    cell: CellName
+    config: RunConfig
+    resume: bool
+
+
+def training_folder(config: CompareConfig) -> Path:
+    """Where the runs of a grid lie: `weights`, or runs/RECIPE-DATASET."""
+    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    return config.weights or Path("runs") / f"{Path(config.recipe).name}-{dataset}"
+
+
+def train_grid(
+    config: CompareConfig, train_one: TrainOne, note: Callable[[str], None]
+) -> dict[CellName, str]:
+    """Train all cells that have no finished run, one after another.
+
+    Runs that were begun go on where they stopped. A cell that fails does not stop the others.
+
+    Args:
+        train_one: Trains a config; its second argument says to resume, its third to overwrite.
+        note: Told which run begins.
+
+    Returns:
+        Why cells failed, for those that did.
+
+    Raises:
+        ConfigError: A recipe is wrong; found before anything is trained.
+        Interrupted: By a signal, after saving.
+    """
+    jobs = list(_jobs(config))
+    failed: dict[CellName, str] = {}
+    for number, job in enumerate(jobs, 1):
+        note(f"Run {number} of {len(jobs)}: {job.config.folder}{', continued' if job.resume else ''}")
+        try:
+            train_one(job.config, job.resume, False)
+        except Interrupted as error:
+            error.hint = "Give the same command again to go on."
+            raise
+        except (DenoiseError, OSError, RuntimeError) as error:
+            failed[job.cell] = f"Training {job.config.folder} failed: {error}"
+            note(failed[job.cell])
+    return failed
+
+
+def _jobs(config: CompareConfig) -> Iterator[Job]:
+    """The runs to do, a classifier before the models that it guides."""
+    classifiers: set[Path] = set()
+    for seed in config.train_seeds:
+        for cell in cell_names(config):
+            guide = denoiser_info(cell.model).classifier
+            classifier = None
+            if guide is not None:
+                job = _job(config, cell, ClassifyConfig, f"classifier-{guide}", seed)
+                classifier = job.config.folder
+                if classifier not in classifiers and _is_needed(job):
+                    yield job
+                classifiers.add(classifier)
+            job = _job(config, cell, TrainConfig, cell.model, seed, classifier)
+            if _is_needed(job):
+                yield job
+
+
+def _job(
+    config: CompareConfig,
+    cell: CellName,
+    kind: type[RunConfig],
+    recipe: str,
+    seed: int,
+    classifier: Path | None = None,
+) -> Job:
+    # Only the study's two noises have recipes of their own; any other takes that of `basic`.
+    noise = cell.noise if cell.noise in {"basic", "intense"} else "basic"
+    flags: dict[str, Any] = {
+        "data.dataset": config.data.dataset,
+        "data.data_dir": config.data.data_dir,
+        "noise": cell.noise,
+        "seed": seed,
+        "device": None if config.device == "auto" else config.device,
+        "epochs": config.epochs,
+        "steps": config.steps,
+        "classifier": None if classifier is None else str(classifier),
+    }
+    file = f"{config.recipe}/{bundled_name(recipe, cell.batch_norm)}-{noise}.yaml"
+    fresh = load_config(kind, file, config.train_set, flags)
+    folder = training_folder(config) / fresh.model_copy(update={"out": None}).folder.name
+    stored = RunFolder(folder).config
+    if stored.is_file():
+        begun = load_config(kind, str(stored), config.train_set, {**flags, "out": folder})
+        return Job(cell, begun, resume=True)
+    return Job(cell, fresh.model_copy(update={"out": folder}), resume=False)
+
+
+def _is_needed(job: Job) -> bool:
+    """Whether a run is not there, not finished, or asked to become longer than it is."""
+    run = RunFolder(job.config.folder)
+    if not run.is_finished:
+        return True
+    stored = load_config(type(job.config), str(run.config), [], {"out": job.config.out})
+    return stored.model_dump(exclude={"device"}) != job.config.model_dump(exclude={"device"})

@@ -72,7 +72,9 @@ def score(
     for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         clean = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
         noisy = noisy_images(clean, noise, indices, seed, grey=grey)
-        clean, noisy = clean.to(device), noisy.to(device)
+        # Convolutions on a CPU are about twice as fast in this layout.
+        clean = clean.to(device)
+        noisy = noisy.to(device, memory_format=torch.channels_last)
         start = time.perf_counter()
         denoised = model(noisy).float().clamp(0, 1)
         _wait(device)

@@ -38,7 +38,7 @@ def denoise(
     Raises:
         ValueError: Another shape or dtype.
     """
-    picture = _ArrayRows(image)
+    picture = ArrayRows(image)
     denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
     found = survey(picture, denoiser.architecture.image_size if denoiser.guided else None)
     controls = Controls(tile=tile, strength=strength, detail=detail)
@@ -47,7 +47,7 @@ def denoise(
     return np.concatenate(result.strips).reshape(image.shape).astype(image.dtype, copy=False)
 
 
-class _ArrayRows:
+class ArrayRows:
     """An array in memory as rows; see `photo.rows.Rows`."""
 
     def __init__(self, image: NDArray[Any]) -> None:

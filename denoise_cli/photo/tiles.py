@@ -78,7 +78,7 @@ def plan_windows(height: int, width: int, *, multiple: int, halo: int, limit: in
         tall = window_size(rows, down, multiple, halo)
         across = _fewest(columns, multiple, halo, limit // tall)
         area = tall * window_size(columns, across, multiple, halo)
-        candidates.append((area > limit, area * down * across, area, down, across))
+        candidates.append((area > limit, area * down * across, down * across, down, across))
     *_, down, across = min(candidates)
     return Plan(split_axis(rows, down, multiple, halo), split_axis(columns, across, multiple, halo))
 

@@ -210,7 +210,8 @@ def _save(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
         case "png":
             image.pngsave_target(target, compression=6, bitdepth=encoding.bits)
         case "jpeg":
-            image.jpegsave_target(target, Q=quality, optimize_coding=True)
+            # Optimised Huffman tables would keep the whole photo's coefficients in memory.
+            image.jpegsave_target(target, Q=quality, optimize_coding=False)
         case "tiff":
             image.tiffsave_target(target, compression="deflate", predictor="horizontal")
         case "webp":

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_PIECE = 64
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
@@ -31,8 +32,8 @@ class PngStream:
     """
 
     def __init__(self, height: int, width: int, channels: int, dtype: np.dtype[Any]) -> None:
-        # A few strips may wait, so that computing and encoding overlap without piling up.
-        self._queue: Queue[bytes | None] = Queue(maxsize=3)
+        # About a window's rows may wait, so that computing and encoding overlap without piling up.
+        self._queue: Queue[bytes | None] = Queue(maxsize=16)
         self._rest = memoryview(b"")
         self._deflate = zlib.compressobj(level=0)
         self._ended = self._closed = False
@@ -41,6 +42,10 @@ class PngStream:
 
     def write(self, strip: NDArray[Any]) -> None:
         """Add rows (h, W, C); waits while the reader is behind."""
+        for top in range(0, len(strip), _PIECE):
+            self._write(strip[top : top + _PIECE])
+
+    def _write(self, strip: NDArray[Any]) -> None:
         rows = strip.astype(strip.dtype.newbyteorder(">"), copy=False).reshape(len(strip), -1)
         raw = rows.view(np.uint8).reshape(len(strip), -1)
         filtered = np.zeros((len(raw), raw.shape[1] + 1), np.uint8)

@@ -21,7 +21,7 @@ class OnnxRuntime:
     """Runs graphs that are built from the weight file when it is loaded."""
 
     name = "onnx cpu"
-    window = 1536 * 1024
+    window = 1024 * 1024
 
     def __init__(self, path: Path, architecture: Architecture) -> None:
         self._tensors = read_tensors(path)

@@ -56,14 +56,14 @@ def test_a_side_without_room_is_refused():
 
 
 @pytest.mark.parametrize("name", list(DENOISERS))
-@settings(max_examples=6, deadline=None)
-@given(height=st.integers(1, 420), width=st.integers(1, 420), seed=st.integers(0, 99))
+@settings(max_examples=4, deadline=None)
+@given(height=st.integers(1, 320), width=st.integers(1, 320), seed=st.integers(0, 99))
 def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, seed, weights):
     path = weights(name, True)
     photo = np.random.default_rng(seed).random((height, width, 3), np.float32)
     denoiser = load_denoiser(weights=path, runtime="onnx")
     least = 2 * exact_halo(denoiser.info) + denoiser.info.size_multiple
-    denoiser.runtime.window = (least + 32) ** 2
+    denoiser.runtime.window = least**2
     with torch.inference_mode():
         whole = load_weights(path)[1](torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     assert np.abs(denoise(photo, denoiser, tile="exact") - whole.numpy()).max() < 1e-4

@@ -21,7 +21,7 @@ IMAGES = 40
 GRID: dict[str, dict[str, list[float]]] = {
     "gaussian": {"sigma": [0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.4, 1.7, 2.0, 2.4]},
     "median": {"side": [3, 5, 7, 9]},
-    "bilateral": {"sigma_color": [0.15, 0.25, 0.35, 0.5, 1, 2], "sigma_spatial": [1, 1.5, 2, 3]},
+    "bilateral": {"sigma_color": [0.25, 0.5, 1, 1.5, 2, 3, 4], "sigma_spatial": [1, 1.5, 2, 3]},
     "tv": {"weight": [0.3, 0.45, 0.6, 0.75, 0.9, 1.1, 1.4, 1.8]},
     "wavelet": {"sigma": [0.7, 0.85, 1, 1.2, 1.5, 2]},
     "nlm": {"h": [0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0], "sigma": [0, 0.5, 1]},

@@ -85,7 +85,10 @@ def _bilateral(x: Pixels, sigma_color: float, sigma_spatial: float) -> Pixels:
     from skimage.restoration import denoise_bilateral
 
     return np.asarray(
-        denoise_bilateral(x, sigma_color=sigma_color, sigma_spatial=sigma_spatial, channel_axis=-1)
+        # skimage's own default takes black for what lies beyond the border.
+        denoise_bilateral(
+            x, sigma_color=sigma_color, sigma_spatial=sigma_spatial, mode="reflect", channel_axis=-1
+        )
     )
 
 
@@ -158,7 +161,7 @@ TUNED: dict[str, dict[str, Settings]] = {
         "gaussian:0.1": {"sigma_color": 0.05, "sigma_spatial": 2},
         "basic": {"sigma_color": 0.1, "sigma_spatial": 2},
         "gaussian:0.4": {"sigma_color": 0.2, "sigma_spatial": 2},
-        "intense": {"sigma_color": 0.2, "sigma_spatial": 2},
+        "intense": {"sigma_color": 0.4, "sigma_spatial": 2},
     },
     "tv": {
         "gaussian:0.05": {"weight": 0.0225},

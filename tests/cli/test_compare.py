@@ -1,0 +1,180 @@
+"""`denoise compare`: the grid, its formats, its training and its errors."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from denoise_cli.cli.app import app
+from denoise_cli.runs import RunFolder
+from denoise_cli.weights.files import build, save_weights
+from denoise_cli.weights.header import Architecture
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+TRAIN = ("compare", "--train", "--steps", "2", "--set", "train_set=[batch_size=8]", "--format", "json")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A folder with one run's weights, which have learned nothing."""
+    architecture = Architecture("denoiser", "cae", True, noise="blind")
+    save_weights(tmp_path / "w/cae/last.safetensors", build(architecture), architecture)
+    return tmp_path / "w"
+
+
+def test_the_whole_grid_on_a_fresh_machine(denoise: Command) -> None:
+    result = denoise("compare", "--all", "--set", "data.limit=6", "--format", "json", COLUMNS="80")
+    assert result.returncode == 0, result.stderr
+    cells = [cell for cell in json.loads(result.stdout)["cells"] if cell["kind"] == "model"]
+    assert len({(c["method"], c["batch_norm"], c["noise"]) for c in cells}) == len(cells) == 20
+    for cell in cells:
+        assert (cell["psnr"] is None) == bool(cell["missing"])
+        if cell["missing"]:
+            assert cell["make"].startswith("denoise compare --train --models")
+
+
+def test_a_comparison_is_drawn_again_without_torch(
+    denoise: Command, weights: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    made = denoise(
+        "compare", "--models", "cae,cnn", "--weights", weights, "--dataset", image_folder, "-o", "out"
+    )
+    assert made.returncode == 0, made.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {
+        "results.json",
+        "tables.md",
+        "report.html",
+        "psnr.png",
+        "ssim.png",
+        "speed.png",
+        "grid-basic.png",
+    }
+    assert "denoise compare --train --models cnn" in made.stdout
+
+    assert denoise("compare", "--from", "out/results.json").stdout == made.stdout
+    markdown = denoise("compare", "--from", "out/results.json", "--format", "markdown").stdout
+    assert markdown == (tmp_path / "out/tables.md").read_text()
+    code = (
+        "import sys; from denoise_cli.cli.app import app\n"
+        "try: app(['compare', '--from', 'out/results.json', '-o', 'again'])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    for name in ("results.json", "grid-basic.png"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_tables_fit_80_columns(denoise: Command, weights: Path, image_folder: Path) -> None:
+    arguments = (
+        "--weights",
+        weights,
+        "--dataset",
+        image_folder,
+        "--baselines",
+        "--noise",
+        "basic,0.1,awgn:25",
+    )
+    result = denoise("compare", "--all", "--models", "cae,resnet_unet", *arguments, COLUMNS="80")
+    assert result.returncode == 0, result.stderr
+    table_lines = [line for line in result.stdout.splitlines() if line[:1] in "┃│┏└"]
+    assert table_lines
+    assert max(map(len, table_lines)) <= 80
+    assert "…" not in "".join(table_lines)
+    assert "gaussian:0.1" in result.stdout
+
+
+def test_a_grid_is_trained_once_and_a_failure_stops_only_its_cell(
+    denoise: Command, image_folder: Path, tmp_path: Path
+) -> None:
+    arguments = (*TRAIN, "--models", "cae,cnn_unet", "--noise", "basic", "--dataset", image_folder)
+    # A file lies where the run of `cae` should be.
+    blocked = tmp_path / "runs/study-images/cae-images-basic-bn-s0"
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("in the way")
+    first = denoise(*arguments)
+    assert first.returncode == 1
+    assert "1 cells could not be trained" in first.stderr
+    cells = {cell["method"]: cell for cell in json.loads(first.stdout)["cells"]}
+    assert "is not a run folder" in cells["cae"]["missing"]
+    assert cells["cnn_unet"]["psnr"] is not None
+    assert (blocked.parent / "classifier-cnn-images-basic-bn-s0/last.safetensors").is_file()
+
+    blocked.unlink()
+    second = denoise(*arguments)
+    assert second.returncode == 0, second.stderr
+    assert "Run 1 of 1:" in second.stderr
+    third = denoise(*arguments)
+    assert third.returncode == 0, third.stderr
+    assert "Run 1" not in third.stderr
+    assert {cell["psnr"] for cell in json.loads(third.stdout)["cells"]} == {
+        cell["psnr"] for cell in json.loads(second.stdout)["cells"]
+    }
+
+
+def test_an_interrupted_grid_goes_on_where_it_was(
+    denoise: Command, image_folder: Path, tmp_path: Path
+) -> None:
+    arguments = [*TRAIN, "--models", "cae", "--noise", "basic,0.1", "--dataset", str(image_folder)]
+    arguments[arguments.index("--steps") + 1] = "60"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "denoise_cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "epoch" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait() == 130, rest
+    assert "Give the same command again to go on." in rest
+    runs = tmp_path / "runs/study-images"
+    stopped = RunFolder(runs / "cae-images-basic-bn-s0").events()[-1]
+    assert stopped["event"] == "interrupted"
+    assert stopped["step"] < 60
+
+    again = denoise(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "Run 1 of 2: runs/study-images/cae-images-basic-bn-s0, continued" in again.stderr
+    assert all(RunFolder(folder).is_finished for folder in runs.iterdir())
+    assert all(cell["psnr"] is not None for cell in json.loads(again.stdout)["cells"])
+
+
+def test_errors_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "small").mkdir()
+    Image.new("RGB", (8, 40)).save(tmp_path / "small/tiny.png")
+    (tmp_path / "mixed").mkdir()
+    Image.new("L", (32, 32)).save(tmp_path / "mixed/grey.png")
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "mixed/red.png")
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    cases: list[tuple[tuple[str, ...], int, str]] = [
+        (("--models", "unett"), 2, "Did you mean 'unet'?"),
+        (("--models", ","), 2, "`models` is empty"),
+        (("--noise", "strong"), 2, "Unknown noise 'strong'"),
+        (("--weights", "empty"), 1, "empty holds no finished runs"),
+        (("--dataset", "empty"), 1, "No images in empty"),
+        (("--dataset", "small"), 1, "tiny.png has 8x40 pixels"),
+        (("--dataset", "mixed", "--benchmark", "awgn"), 1, "mixes 1 grey and 1 colour images"),
+        (("--benchmark", "awgn", "--noise", "basic"), 2, "unclipped noise only"),
+        (("--from", "other.json"), 1, "does not hold the results of a comparison"),
+        (("--from", "nothing.json"), 1, "no file nothing.json"),
+        (("-o", "report.pdf"), 2, "report.pdf has no ending"),
+        (("-o", "report.html", "--format", "json"), 2, "does not fit"),
+        (("--set", "recipe=nowhere", "--train"), 2, "There is no config 'nowhere/"),
+    ]
+    for arguments, code, text in cases:
+        result = CliRunner().invoke(app, ["compare", *arguments])
+        assert (result.exit_code, text in result.stderr) == (code, True), (arguments, result.stderr)

@@ -95,13 +95,13 @@ class Trainer:
 
     def run(self) -> dict[str, float]:
         """Train to the end; returns the last validation scores."""
-        self._restore()
         every = max(1, round(self.config.validate_every * self.steps_per_epoch))
-        self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
-        meter = Meter(self.config.batch_size, self.device)
-        saved = time.monotonic()
         scores: dict[str, float] = {}
         with catch_signals() as received:
+            self._restore()
+            self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
+            meter = Meter(self.config.batch_size, self.device)
+            saved = time.monotonic()
             self.model.train()
             while self.step < self.total:
                 meter.add(self._train_step())

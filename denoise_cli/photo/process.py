@@ -76,6 +76,8 @@ def denoise_rows(
         if rows.alpha:
             _keep_hidden(result, kept)
         sink.write(result)
+        # The next block is read before these names are used again.
+        del block, kept, colours, result
 
 
 def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:

@@ -30,6 +30,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 # libvips warns of oddities in files that it reads well; what goes wrong is raised.
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
+# Each photo is read once or twice and let go; a cache of operations would only hold on to rows.
+pyvips.cache_set_max(0)
 _READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC and BMP"
 
 

@@ -53,7 +53,10 @@ class RowBuffer:
             self._next += len(strip)
         while self._first + len(self._kept[0]) <= start:
             self._first += len(self._kept.pop(0))
-        block = np.concatenate(self._kept)[start - self._first : stop - self._first]
+        # One array from now on, so that the strips it was joined from are let go.
+        self._kept = [np.concatenate(self._kept)[start - self._first :]]
+        self._first = start
+        block = self._kept[0][: stop - start]
         block = _pad(block, 0, max(0, stop - self._height), self._height)
         return _pad(block, 1, self._padded_width - self._width, self._width)
 

@@ -75,7 +75,8 @@ def _row(cells: list[str]) -> str:
 
 def output_of(command: str) -> str:
     """What a command prints, at 100 columns, without trailing blanks."""
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
     done = subprocess.run(
         command,
         shell=True,

@@ -138,7 +138,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
             f"python scripts/make_weights.py {config.folder.name} --data DATA",
         ],
         "licence": LICENCE,
-        "limits": limits(architecture.classes),
+        "limits": limits(architecture.classes, scores),
     }
     if architecture.classes:
         card["classifier"] = classifier_scores(path, arguments, device)
@@ -232,11 +232,14 @@ def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dic
     }
 
 
-def limits(classes: tuple[str, ...]) -> list[str]:
+def limits(classes: tuple[str, ...], scores: list[dict[str, Any]]) -> list[str]:
     found = [
         "Trained on a CPU for a short time; longer training on a GPU would score higher.",
         "No STL-10 test image was seen in training.",
     ]
+    clean = [row["psnr"] for row in scores if row["noise"] == "gaussian:0"]
+    if clean:
+        found.append(f"Made for strong noise: a clean picture loses detail (CBSD68: {clean[0]:.1f} dB).")
     if classes:
         found.append("The classifier was trained on nine of the ten STL-10 classes: it never saw a monkey.")
     return found

@@ -37,12 +37,23 @@ COLUMNS = (
     ("CBSD68", "awgn:15"),
     ("CBSD68", "awgn:25"),
     ("CBSD68", "awgn:50"),
+    ("CBSD68", "gaussian:0"),
 )
 
 
 def weights_table() -> str:
     """The Markdown table of all bundled weights, the study and the peers."""
-    head = ["weights", "parameters", "study, basic / intense", "`basic`", "`intense`", "σ 15", "σ 25", "σ 50"]
+    head = [
+        "weights",
+        "parameters",
+        "study, basic / intense",
+        "`basic`",
+        "`intense`",
+        "σ 15",
+        "σ 25",
+        "σ 50",
+        "clean",
+    ]
     lines = [_row(head), _row(["---", *["---:"] * (len(head) - 1)])]
     for entry in list_bundled():
         card = entry.card
@@ -60,7 +71,7 @@ def weights_table() -> str:
         )
     for name, (told, parameters) in PEERS.items():
         values = [f"{value:.2f}" for value in awgn_rows("cbsd68")[name].values()]
-        lines.append(_row([f"{name}, {told}", parameters, "–", "–", "–", *values]))
+        lines.append(_row([f"{name}, {told}", parameters, "–", "–", "–", *values, "–"]))
     return "\n".join(lines) + "\n"
 
 

@@ -38,8 +38,10 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     from denoise_cli.photo.denoiser import load_denoiser
     from denoise_cli.photo.formats import FORMATS
     from denoise_cli.photo.job import Settings
+    from denoise_cli.photo.memory import return_freed_memory
     from denoise_cli.photo.process import Controls
 
+    return_freed_memory()
     settings = Settings(
         Controls(tile=config.tile, strength=config.strength, detail=config.detail),
         format=None if config.format is None else FORMATS[config.format],

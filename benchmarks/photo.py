@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,9 @@ def main() -> None:
     weights = find_denoiser(args.model, True, args.weights)
     with tempfile.TemporaryDirectory() as folder:
         for megapixels in args.megapixels:
-            photo = make_photo(Path(folder), megapixels)
+            # A child starts with its parent's peak memory on its account, so the parent stays small.
+            with ProcessPoolExecutor(1, get_context("spawn")) as maker:
+                photo = maker.submit(make_photo, Path(folder), megapixels).result()
             ways = commands(photo, Path(folder) / f"out{photo.suffix}", weights, megapixels)
             report(
                 megapixels, {n: c for n, c in ways.items() if not args.only or n in args.only}, args.repeats

@@ -15,7 +15,8 @@ def return_freed_memory() -> None:
 
     glibc raises the size from which it does so to 32 MB when such a block is first freed;
     after that, freed windows and rows of a photo pile up in its heap. On a 100-megapixel photo
-    this lowers the peak by about 30 % at no cost in time. Other C libraries are left alone.
+    the peak was 0.82 GB with this and at least 1.0 GB without, at no measured cost in time.
+    Other C libraries are left alone.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):

@@ -51,12 +51,6 @@ class Plan:
     def width(self) -> int:
         return self.columns[-1].stop
 
-    @property
-    def overhead(self) -> float:
-        """Pixels computed per pixel of the padded photo; 1 is a single window."""
-        seen = len(self.rows) * self.rows[0].stop * len(self.columns) * self.columns[0].stop
-        return seen / (self.height * self.width)
-
 
 def exact_halo(info: ModelInfo) -> int:
     """The halo, in pixels, with which tiles equal the whole photo to float tolerance."""

@@ -159,6 +159,20 @@ def report(model: str, curves: dict[str, list[Point]]) -> None:
         print(f"{model:8} {name:6} {points[-1].psnr:7.3f} dB at the end, {goal:.3f} dB after {seconds:.1f} s")
 
 
+def recipe(model: str, precision: str, arguments: argparse.Namespace) -> TrainConfig:
+    """The study's recipe (the defaults), long enough for every use here."""
+    return TrainConfig.model_validate(
+        {
+            "model": model,
+            "data": {"dataset": arguments.data, "flip": False, "validation_limit": 10_000},
+            "batch_size": arguments.batch_size,
+            "precision": precision,
+            "steps": 100_000,
+            "compile": "off",
+        }
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -174,24 +188,12 @@ def main() -> None:
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     for model in arguments.models:
-        configs = {
-            precision: TrainConfig.model_validate(
-                {
-                    "model": model,
-                    "data": {"dataset": arguments.data, "flip": False, "validation_limit": 10_000},
-                    "batch_size": arguments.batch_size,
-                    "precision": precision,
-                    "steps": 100000,
-                    "compile": "off",
-                }
-            )
-            for precision in arguments.precision
-        }
-        data = load_data(next(iter(configs.values())))
+        data = load_data(recipe(model, "fp32", arguments))
         loops: dict[str, PlainLoop | OurLoop] = {
             "plain": PlainLoop(model, data, arguments.batch_size, device)
         }
-        loops |= {name: OurLoop(config, data, device) for name, config in configs.items()}
+        for precision in arguments.precision:
+            loops[precision] = OurLoop(recipe(model, precision, arguments), data, device)
         if arguments.epochs:
             size = arguments.batch_size
             report(

@@ -14,12 +14,10 @@ import torch
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_rgb, read_size, reason
 from denoise_cli.data.source import Images, ImageSource
-from denoise_cli.data.streaming import PictureCache, StreamedSource
+from denoise_cli.data.streaming import LARGEST_CACHE, PictureCache, StreamedSource
 from denoise_cli.errors import DataError
 
 Split = Literal["train", "test"]
-# A cache of decoded pictures beyond this, in bytes, no longer shuffles better.
-LARGEST_CACHE = 2 * 2**30
 
 
 def load_folder(

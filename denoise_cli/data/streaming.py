@@ -25,6 +25,8 @@ from denoise_cli.errors import DataError, ImageError
 VIEWS = 8
 # Pillow keeps a colour pixel in 4 bytes.
 BYTES_PER_PIXEL = 4
+# A cache of decoded pictures beyond this, in bytes, no longer shuffles better.
+LARGEST_CACHE = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,10 +99,11 @@ class StreamedSource:
         """Indices of `VIEWS` shuffled passes in one, in which the uses of an image lie near each other.
 
         An image's uses are spread at random over the time in which half of the cache fills
-        up, so that each is decoded about once.
+        up, so that each is decoded about once. The order supposes the largest cache whatever
+        the memory: it is the same in every process and after a run is resumed elsewhere.
         """
         pixels = self.shapes.double().prod(1).mean()
-        kept = float(self.pictures.limit / (BYTES_PER_PIXEL * pixels))
+        kept = float(LARGEST_CACHE / (BYTES_PER_PIXEL * pixels))
         window = min(float(len(self)), max(1.0, kept / 2))
         order = torch.randperm(len(self), generator=generator)
         delay = window * torch.rand(VIEWS, len(self), generator=generator, dtype=torch.float64)

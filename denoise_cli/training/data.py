@@ -40,28 +40,38 @@ class Data:
         return tuple(name for stream in self.streams for name in stream.source.skipped)
 
 
-def load_data(config: RunConfig) -> Data:
-    """Load the training and validation images of a config."""
+def load_data(config: RunConfig, memory: int | None = None) -> Data:
+    """Load the training and validation images of a config.
+
+    Args:
+        memory: A folder of more decoded bytes is streamed from the disk; default
+            `memory_share()`. Processes that train together give the same, so that they draw
+            the same images.
+    """
+    memory = memory_share() if memory is None else memory
     data = config.data
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
     streams, validation = [], []
     for number, item in enumerate(wanted):
-        source = _prepared(_load(item.dataset, "train", data, data.limit), config)
+        source = _prepared(_load(item.dataset, "train", data, memory, data.limit), config)
         size = source.uniform_size
         crop = item.crop or data.crop or (size[0] if size and size[0] == size[1] else DEFAULT_CROP)
         if data.holdout:
             source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
         else:
-            held = _prepared(_load(item.dataset, "test", data), config)
+            held = _prepared(_load(item.dataset, "test", data, memory), config)
         streams.append(Stream(source, crop, item.rescale, item.weight))
         validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
 
 
-def _load(dataset: str, split: Split, data: DataConfig, limit: int | None = None) -> Images:
-    """One split; the processes of a machine share its memory."""
-    share = available_memory() // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return load_dataset(dataset, split, data_dir=data.data_dir, limit=limit, max_bytes=share)
+def memory_share() -> int:
+    """Bytes for the images of one process: the processes of a machine share half of what is left."""
+    return available_memory() // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _load(dataset: str, split: Split, data: DataConfig, memory: int, limit: int | None = None) -> Images:
+    return load_dataset(dataset, split, data_dir=data.data_dir, limit=limit, max_bytes=memory)
 
 
 def _prepared(source: Images, config: RunConfig) -> Images:

@@ -14,7 +14,7 @@ from denoise_cli.errors import OutputExists
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
-from denoise_cli.training.data import Data, load_data
+from denoise_cli.training.data import Data, load_data, memory_share
 from denoise_cli.training.network import build_model
 from denoise_cli.training.trainer import Reporter, Trainer
 
@@ -56,10 +56,11 @@ def train(
     with join(device) as world:
         if world.is_main:
             _claim(run, resume or was_restarted(), overwrite)
+        memory = min(world.gather(memory_share()))
         # The first process downloads what is missing; the others find it there.
         if not world.is_main:
             world.wait()
-        data = load_data(config)
+        data = load_data(config, memory)
         if world.is_main:
             world.wait()
         architecture, model = build_model(config, data)

@@ -40,7 +40,16 @@ from denoise_cli.weights.store import bundled_name, find_weights
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "denoise_cli" / "weights" / "bundled"
-STAGES = ("unet", "classifier-cnn", "cnn_unet", "classifier-resnet", "resnet_unet", "cae", "cnn")
+STAGES = (
+    "unet",
+    "classifier-cnn",
+    "cnn_unet",
+    "classifier-resnet",
+    "resnet_unet",
+    "photo_unet",
+    "cae",
+    "cnn",
+)
 
 # What a card scores: data set, its folder under --data (None: bundled), noises.
 SCORED: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (

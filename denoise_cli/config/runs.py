@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
-from denoise_cli.models.registry import classifier_info, denoiser_info
+from denoise_cli.models.registry import classifier_info, denoiser_info, uses_batch_norm
 from denoise_cli.noise.spec import is_mixture, parse_noise
 
 
@@ -79,7 +79,7 @@ class RunConfig(Section):
 
     model: str
     """Architecture."""
-    batch_norm: bool = True
+    batch_norm: bool = Field(True, validate_default=True)
     """Batch normalisation after each hidden convolution."""
     data: DataConfig = DataConfig()
     noise: str = "basic"
@@ -102,7 +102,7 @@ class RunConfig(Section):
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     out: Path | None = None
-    """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED)."""
+    """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED, without bn|nobn where a model has none)."""
     sync_batch_norm: bool = False
     """Share batch statistics between GPUs."""
     validate_every: float = Field(1.0, gt=0)
@@ -126,14 +126,15 @@ class RunConfig(Section):
 
     @property
     def folder(self) -> Path:
-        """The run folder: `out`, or runs/MODEL-DATASET-NOISE-bn|nobn-sSEED."""
+        """The run folder: `out`, or its default."""
         if self.out is not None:
             return self.out
         dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
         noise = self.noise.replace(":", "").replace("+", "_")
         prefix = "classifier-" if self.is_classifier else ""
-        setting = "bn" if self.batch_norm else "nobn"
-        return Path("runs") / f"{prefix}{self.model}-{dataset}-{noise}-{setting}-s{self.seed}"
+        switch = self.is_classifier or denoiser_info(self.model).batch_norm
+        setting = ("-bn" if self.batch_norm else "-nobn") if switch else ""
+        return Path("runs") / f"{prefix}{self.model}-{dataset}-{noise}{setting}-s{self.seed}"
 
     @field_validator("noise", "validate_noise")
     @classmethod
@@ -153,7 +154,7 @@ class TrainConfig(RunConfig):
     """Config of `denoise train`."""
 
     model: str
-    """cnn, cae, unet, cnn_unet or resnet_unet."""
+    """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet."""
     classifier: str | None = None
     """Weights of the classifier that guides the model (default: the bundled one)."""
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
@@ -163,6 +164,12 @@ class TrainConfig(RunConfig):
     @classmethod
     def _known_model(cls, value: str) -> str:
         return denoiser_info(value).name
+
+    @field_validator("batch_norm")
+    @classmethod
+    def _existing_batch_norm(cls, value: bool, info: ValidationInfo) -> bool:
+        # A model that was refused is not there.
+        return uses_batch_norm(info.data["model"], value) if "model" in info.data else value
 
 
 class ClassifyConfig(RunConfig):

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
-from denoise_cli.models.registry import DENOISERS, denoiser_info
+from denoise_cli.models.registry import STUDY, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
@@ -48,7 +48,7 @@ class TestConfig(_ScoreConfig):
     __test__ = False
 
     model: str | None = None
-    """cnn, cae, unet, cnn_unet or resnet_unet (default: what `weights` holds)."""
+    """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet (default: what `weights` holds)."""
     batch_norm: bool = True
     """Take the bundled weights with or without batch normalisation."""
     weights: str | None = None
@@ -75,7 +75,7 @@ class TestConfig(_ScoreConfig):
 class CompareConfig(_ScoreConfig):
     """Config of `denoise compare`."""
 
-    models: tuple[str, ...] = tuple(DENOISERS)
+    models: tuple[str, ...] = STUDY
     """Denoisers to compare, separated by commas."""
     batch_norm: tuple[bool, ...] = (True,)
     """Batch-norm settings to compare."""

@@ -38,7 +38,7 @@ def build_denoiser(
     Args:
         name: A key of `DENOISERS`.
         batch_norm: Normalise after each hidden convolution; a guided model's classifier
-            has the same setting.
+            has the same setting. A model that has no batch norm takes no notice.
         num_classes: Classes of the guiding classifier; unused by plain denoisers.
         image_size: Picture size, in pixels, of the guiding classifier.
 
@@ -47,7 +47,8 @@ def build_denoiser(
     """
     info = denoiser_info(name)
     if info.classifier is None:
-        model: nn.Module = _load(info)(batch_norm=batch_norm)
+        settings = {"batch_norm": batch_norm} if info.batch_norm else {}
+        model: nn.Module = _load(info)(**settings)
         return model
     guide = build_classifier(
         info.classifier, batch_norm=batch_norm, num_classes=num_classes, image_size=image_size

@@ -32,6 +32,8 @@ class ModelInfo:
             per 1e6 input pixels (without the classifier that guides a model, which sees one
             small picture).
         classifier: Registry key of the classifier that guides it, if any.
+        batch_norm: Whether it can be built with batch normalisation; where it cannot, that
+            setting is False whatever was asked for.
         channels: Colour channels in and out.
     """
 
@@ -44,6 +46,7 @@ class ModelInfo:
     halo: int
     gflop_per_megapixel: float
     classifier: str | None = None
+    batch_norm: bool = True
     channels: int = 3
 
 
@@ -101,6 +104,17 @@ _ENTRIES = (
         classifier="resnet",
     ),
     ModelInfo(
+        name="photo_unet",
+        kind="denoiser",
+        target="denoise_cli.models.photo_unet:PhotoUNet",
+        summary="residual U-Net at half resolution, for photographs",
+        size_multiple=8,
+        receptive_radius=123,
+        halo=128,
+        gflop_per_megapixel=263.2,
+        batch_norm=False,
+    ),
+    ModelInfo(
         name="cnn",
         kind="classifier",
         target="denoise_cli.models.classifiers:CNNClassifier",
@@ -123,12 +137,19 @@ _ENTRIES = (
 )
 
 DENOISERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "denoiser"}
+# The reference study's denoisers, in its order: what `denoise compare` shows by default.
+STUDY = ("cnn", "cae", "unet", "cnn_unet", "resnet_unet")
 CLASSIFIERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "classifier"}
 
 
 def denoiser_info(name: str) -> ModelInfo:
     """Return the entry of a denoiser; raises `UnknownName` with the nearest names."""
     return _find(DENOISERS, name, "model")
+
+
+def uses_batch_norm(name: str, wanted: bool) -> bool:
+    """The batch-norm setting of a denoiser where `wanted` is asked for."""
+    return wanted and denoiser_info(name).batch_norm
 
 
 def classifier_info(name: str) -> ModelInfo:

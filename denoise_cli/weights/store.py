@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.models.registry import DENOISERS
+from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
 
 DEFAULT_MODEL = "cnn_unet"
@@ -30,7 +30,9 @@ class Bundled:
 
 
 def bundled_name(model: str, batch_norm: bool) -> str:
-    """File name without ending of a bundled weight file."""
+    """File name without ending of a bundled weight file, such as `unet-bn` or `photo_unet`."""
+    if model in DENOISERS and not DENOISERS[model].batch_norm:
+        return model
     return f"{model}-{'bn' if batch_norm else 'nobn'}"
 
 
@@ -48,9 +50,11 @@ def find_bundled(model: str, batch_norm: bool) -> Path:
     for entry in list_bundled():
         if entry.name == bundled_name(model, batch_norm):
             return entry.path
-    flag = "" if batch_norm else " --no-batchnorm"
+    switch = denoiser_info(model).batch_norm
+    setting = (" with batch norm" if batch_norm else " without batch norm") if switch else ""
+    flag = " --no-batchnorm" if switch and not batch_norm else ""
     raise WeightsError(
-        f"No weights are bundled for {model} {'with' if batch_norm else 'without'} batch norm.",
+        f"No weights are bundled for {model}{setting}.",
         f"Train them: denoise train {model}{flag} --dataset stl10, then add --weights RUN.",
     )
 

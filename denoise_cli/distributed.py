@@ -73,9 +73,15 @@ def launched_device(name: str) -> str:
 
 @contextmanager
 def join(device: torch.device) -> Iterator[World]:
-    """Join the processes that `torchrun` started, if it did, for the time of the block."""
+    """Join the processes that `torchrun` started, if it did, for the time of the block.
+
+    A block within another keeps the outer one's group: a group that was left cannot be joined again.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
+        return
+    if dist.is_initialized():
+        yield World(dist.get_rank(), dist.get_world_size())
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)

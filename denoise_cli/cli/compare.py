@@ -116,15 +116,19 @@ def compare(
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
 
-    failed: dict[Any, str] = {}
-    if settings.train:
-        from denoise_cli.evaluation.grid_training import train_grid, training_folder
-
-        failed = train_grid(settings, run, console.note)
-        settings = settings.model_copy(update={"weights": training_folder(settings)})
+    from denoise_cli.devices import resolve_device
+    from denoise_cli.distributed import join, launched_device
     from denoise_cli.evaluation.grid import run_grid
 
-    results = run_grid(settings, console.progress, failed)
+    failed: dict[Any, str] = {}
+    with join(resolve_device(launched_device(settings.device))) as world:
+        if settings.train:
+            from denoise_cli.evaluation.grid_training import train_grid, training_folder
+
+            failed = train_grid(settings, run, console.note if world.is_main else _say_nothing)
+            world.wait()  # Until the first process has written the last run.
+            settings = settings.model_copy(update={"weights": training_folder(settings)})
+        results = run_grid(settings, console.progress, failed)
     if results is not None:
         deliver(results, format_, output)
     if failed:
@@ -146,6 +150,10 @@ def deliver(results: Results, kind: Format, output: Path | None) -> None:
         console.write(render(results, _TEXTS[kind]))
     if output is not None:
         console.note(f"Written: {output}")
+
+
+def _say_nothing(text: str) -> None:
+    """The notes of all processes but the first."""
 
 
 def _check_output(output: Path | None, kind: Format) -> None:

@@ -50,3 +50,18 @@ def test_two_processes_train_and_score_like_one(image_folder: Path, tmp_path: Pa
         assert done.returncode == 0, done.stderr
         scores.append(json.loads((out / "scores.json").read_text())["per_image"]["psnr"])
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-3)
+
+
+def test_two_processes_train_and_score_a_grid(image_folder: Path, tmp_path: Path) -> None:
+    grid = ("compare", "--models", "cae", "--noise", "basic", "--dataset", image_folder)
+    train = ("--train", "--steps", "2", "--weights", tmp_path / "runs")
+    done = _launch(2, *grid, *train, "-o", tmp_path / "two.json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Run 1 of 1") == 1, "only rank 0 speaks"
+
+    again = _launch(1, *grid, "--weights", tmp_path / "runs", "-o", tmp_path / "one.json")
+    assert again.returncode == 0, again.stderr
+    two, one = (json.loads((tmp_path / name).read_text())["cells"] for name in ("two.json", "one.json"))
+    assert [cell["method"] for cell in two] == [cell["method"] for cell in one] == ["noisy input", "cae"]
+    for ours, theirs in zip(two, one, strict=True):
+        np.testing.assert_allclose(ours["image_psnr"], theirs["image_psnr"], atol=1e-3)

@@ -86,10 +86,12 @@ class PlainLoop:
 class OurLoop:
     """The trainer's step, without its logging."""
 
-    def __init__(self, config: TrainConfig, data: Data, device: torch.device) -> None:
-        architecture, model = build_model(config, data)
+    def __init__(
+        self, config: TrainConfig, data: Data, device: torch.device, model: nn.Module | None = None
+    ) -> None:
+        architecture, own = build_model(config, data)
         self._trainer = Trainer(
-            config, RunFolder(Path("unused")), data, architecture, model, device, ALONE, _Silent()
+            config, RunFolder(Path("unused")), data, architecture, model or own, device, ALONE, _Silent()
         )
         self._trainer.model.train()
         self.model = self._trainer.model

@@ -58,7 +58,7 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: Task) -> 
         _, model = load_weights(candidate.path)
         scores = _score(model.to(task.device), cell.noise, task)
         if not runs:
-            title = cell.model if cell.batch_norm else f"{cell.model}, BN off"
+            title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
             task.gallery.add(title, cell.noise, model, task.device)
         psnr, ssim = _means(scores, task.paper)
         all_scores.append(scores)

@@ -10,6 +10,7 @@ import yaml
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.errors import WeightsError
+from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import Architecture, read_header
@@ -21,7 +22,8 @@ class CellName:
     """A model under one batch-norm setting and one noise."""
 
     model: str
-    batch_norm: bool
+    batch_norm: bool | None
+    """None where the model has no batch norm."""
     noise: str
 
 
@@ -42,12 +44,14 @@ class Candidate:
 
 def cell_names(config: CompareConfig) -> list[CellName]:
     """All cells of a comparison: by batch norm, then noise, then model."""
-    return [
-        CellName(model, setting, noise)
+    names = (
+        CellName(model, setting if denoiser_info(model).batch_norm else None, noise)
         for setting in config.batch_norm
         for noise in config.noise
         for model in config.models
-    ]
+    )
+    # A model without batch norm has one cell a noise, whatever the settings.
+    return list(dict.fromkeys(names))
 
 
 def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Candidate]:
@@ -60,29 +64,30 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
         WeightsError: There are none.
     """
     if runs is None:
-        path = find_bundled(cell.model, cell.batch_norm)
+        path = find_bundled(cell.model, bool(cell.batch_norm))
         return [Candidate(path, "bundled", read_header(path), None)]
     fitting = [
         run
         for run in runs
         if run.architecture.kind == "denoiser"
-        and (run.architecture.name, run.architecture.batch_norm) == (cell.model, cell.batch_norm)
+        and run.architecture.name == cell.model
+        and cell.batch_norm in {None, run.architecture.batch_norm}
     ]
     exact = [run for run in fitting if run.architecture.noise == cell.noise]
     found = exact or [run for run in fitting if is_mixture(run.architecture.noise)]
     if not found:
-        setting = "with" if cell.batch_norm else "without"
+        settings = {True: " with batch norm", False: " without batch norm", None: ""}
         raise WeightsError(
-            f"No run of {cell.model} {setting} batch norm was trained on this noise or a mixture."
+            f"No run of {cell.model}{settings[cell.batch_norm]} was trained on this noise or a mixture."
         )
     return found
 
 
-def train_command(model: str, batch_norm: bool, noises: Sequence[str], config: CompareConfig) -> str:
+def train_command(model: str, batch_norm: bool | None, noises: Sequence[str], config: CompareConfig) -> str:
     """The command that trains a model under these noises and compares what came out."""
     dataset = "stl10" if config.data.dataset == "sample" else config.data.dataset
     parts = ["denoise compare --train", f"--models {model}"]
-    parts += [] if batch_norm else ["--no-batchnorm"]
+    parts += ["--no-batchnorm"] if batch_norm is False else []
     parts += [f"--noise {','.join(noises)}", f"--dataset {dataset}"]
     parts += [] if config.weights is None else [f"--weights {config.weights}"]
     return " ".join(parts)

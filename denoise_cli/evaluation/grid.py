@@ -163,7 +163,7 @@ def _with_commands(cells: Sequence[Cell], config: CompareConfig) -> list[Cell]:
             if other.missing and (other.method, other.batch_norm) == (cell.method, cell.batch_norm)
         ]
         noises = [other.noise for other in lacking]
-        command = train_command(cell.method, bool(cell.batch_norm), noises, config) if cell.missing else ""
+        command = train_command(cell.method, cell.batch_norm, noises, config) if cell.missing else ""
         completed.append(cell.model_copy(update={"make": command}))
     return completed
 

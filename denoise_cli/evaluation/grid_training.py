@@ -108,7 +108,7 @@ def _job(
         "steps": config.steps,
         "classifier": None if classifier is None else str(classifier),
     }
-    file = f"{config.recipe}/{bundled_name(recipe, cell.batch_norm)}-{noise}.yaml"
+    file = f"{config.recipe}/{bundled_name(recipe, bool(cell.batch_norm))}-{noise}.yaml"
     fresh = load_config(kind, file, config.train_set, flags)
     folder = training_folder(config) / fresh.model_copy(update={"out": None}).folder.name
     stored = RunFolder(folder).config

@@ -127,16 +127,20 @@ class Results(_Record):
         return PurePath(self.dataset.rstrip("/")).name
 
     @property
-    def columns(self) -> list[tuple[bool, str]]:
-        """(batch norm, noise) pairs that models were asked for, in order."""
-        return list(dict.fromkeys((c.batch_norm, c.noise) for c in self.cells if c.batch_norm is not None))
+    def columns(self) -> list[tuple[bool | None, str]]:
+        """(batch norm, noise) pairs that models were asked for, in order.
+
+        Batch norm is None where no model that is compared has it.
+        """
+        pairs = list(dict.fromkeys((cell.batch_norm, cell.noise) for cell in self.cells))
+        return [pair for pair in pairs if pair[0] is not None] or pairs
 
     @property
     def methods(self) -> list[str]:
         """Method names in the order of their rows."""
         return list(dict.fromkeys(cell.method for cell in self.cells))
 
-    def cell(self, method: str, batch_norm: bool, noise: str) -> Cell | None:
+    def cell(self, method: str, batch_norm: bool | None, noise: str) -> Cell | None:
         """The cell of a row and column; methods without batch norm stand in every column of a noise."""
         for cell in self.cells:
             if cell.method == method and cell.noise == noise and cell.batch_norm in {None, batch_norm}:

@@ -22,6 +22,7 @@ from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.pictures import save_grid
 from denoise_cli.evaluation.scoring import Scores, score
 from denoise_cli.files import write_atomic
+from denoise_cli.models import denoiser_info
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
@@ -129,8 +130,9 @@ def _summarise(
 
 def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
     dataset = Path(config.data.dataset.rstrip("/")).name.lower()
-    setting = "bn" if architecture.batch_norm else "nobn"
-    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}-{setting}"
+    switch = denoiser_info(architecture.name).batch_norm
+    setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
+    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}"
 
 
 @torch.inference_mode()

@@ -66,9 +66,9 @@ def missing_notes(results: Results) -> list[str]:
     return [f"{' '.join(texts)} Make them: {command}" for command, texts in reasons.items()]
 
 
-def column_title(batch_norm: bool, noise: str) -> str:
+def column_title(batch_norm: bool | None, noise: str) -> str:
     """How tables and charts call a column."""
-    return f"{noise}, BN {'on' if batch_norm else 'off'}"
+    return noise if batch_norm is None else f"{noise}, BN {'on' if batch_norm else 'off'}"
 
 
 def with_interval(value: float | None, interval: Interval | None, digits: int) -> str:
@@ -84,7 +84,7 @@ def _title(results: Results) -> str:
     return f"{results.dataset_name}, {len(results.images)} images: PSNR in dB and SSIM, {protocol}"
 
 
-def _score_group(results: Results, batch_norm: bool, noise: str) -> Group:
+def _score_group(results: Results, batch_norm: bool | None, noise: str) -> Group:
     cells = [results.cell(method, batch_norm, noise) for method in results.methods]
     psnr = [with_interval(cell.psnr, cell.psnr_interval, 2) if cell else NONE for cell in cells]
     for place, cell in enumerate(cells):
@@ -103,7 +103,7 @@ def _score_group(results: Results, batch_norm: bool, noise: str) -> Group:
     )
 
 
-def _difference_group(results: Results, batch_norm: bool, noise: str) -> Group:
+def _difference_group(results: Results, batch_norm: bool | None, noise: str) -> Group:
     values = []
     for method in results.methods:
         cell = results.cell(method, batch_norm, noise)

@@ -88,6 +88,30 @@ def unet(layers: Layers, x: str, prefix: str = "", guidance: str | None = None) 
     return layers.graph.add("Sigmoid", layers.conv(x, f"{prefix}last"))
 
 
+def photo_unet(layers: Layers, x: str) -> str:
+    """`models.photo_unet.PhotoUNet`."""
+    y = layers.unshuffled_conv(x, "first")
+    skips = []
+    depth = layers.count("down")
+    for level in range(depth):
+        y = _residual_blocks(layers, y, f"encoder.{level}")
+        skips.append(y)
+        y = layers.downsample(y, f"down.{level}")
+    y = _residual_blocks(layers, y, "middle")
+    for level in range(depth):
+        y = layers.graph.add("Add", layers.upsample(y, f"up.{level}"), skips.pop())
+        y = _residual_blocks(layers, y, f"decoder.{level}")
+    noise = layers.graph.add("DepthToSpace", layers.conv(y, "last"), blocksize=2, mode="CRD")
+    return layers.clip(layers.graph.add("Sub", x, noise))
+
+
+def _residual_blocks(layers: Layers, x: str, name: str) -> str:
+    for block in range(layers.count(name)):
+        y = layers.conv(layers.relu(layers.conv(x, f"{name}.{block}.first")), f"{name}.{block}.second")
+        x = layers.graph.add("Add", y, x)
+    return x
+
+
 def cnn_classifier(layers: Layers, x: str, prefix: str) -> str:
     """`models.classifiers.CNNClassifier`: logits."""
     for block in range(3):
@@ -115,7 +139,12 @@ def _basic_block(layers: Layers, x: str, name: str, stride: int) -> str:
     return layers.relu(layers.graph.add("Add", y, x))
 
 
-PLAIN: dict[str, Callable[[Layers, str], str]] = {"cnn": cnn, "cae": cae, "unet": unet}
+PLAIN: dict[str, Callable[[Layers, str], str]] = {
+    "cnn": cnn,
+    "cae": cae,
+    "unet": unet,
+    "photo_unet": photo_unet,
+}
 CLASSIFIERS: dict[str, Callable[[Layers, str, str], str]] = {
     "cnn": cnn_classifier,
     "resnet": resnet_classifier,

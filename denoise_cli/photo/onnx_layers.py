@@ -68,6 +68,22 @@ class Layers:
         padding = [1, 1, 0, 0] if side == 3 else [0] * 4
         return self._convolve("ConvTranspose", x, weight, bias, strides=[2, 2], pads=padding)
 
+    def downsample(self, x: str, name: str) -> str:
+        """2x2 convolution with stride 2."""
+        weight, bias = self._folded(name, None, output_axis=0)
+        return self._convolve("Conv", x, weight, bias, strides=[2, 2], pads=[0] * 4)
+
+    def unshuffled_conv(self, x: str, name: str) -> str:
+        """3x3 convolution of the picture pixel-unshuffled by 2, as one 6x6 convolution of the picture.
+
+        Channel 4c + 2i + j of the unshuffled picture is channel c at row i, column j of each 2x2
+        cell (as torch orders them; ONNX's SpaceToDepth orders them otherwise).
+        """
+        weight, bias = self._folded(name, None, output_axis=0)
+        cells = weight.reshape(len(weight), -1, 2, 2, 3, 3).transpose(0, 1, 4, 2, 5, 3)
+        whole = np.ascontiguousarray(cells.reshape(len(weight), -1, 6, 6))
+        return self._convolve("Conv", x, whole, bias, strides=[2, 2], pads=[2] * 4)
+
     def linear(self, x: str, name: str) -> str:
         """Fully connected layer on (B, features)."""
         weight, bias = (self.graph.constant(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
@@ -82,6 +98,16 @@ class Layers:
 
     def reshape(self, x: str, *shape: int) -> str:
         return self.graph.add("Reshape", x, self.graph.constant(np.array(shape, np.int64)))
+
+    def clip(self, x: str) -> str:
+        """Clamp to [0, 1]."""
+        low, high = (self.graph.constant(np.array(value, np.float32)) for value in (0, 1))
+        return self.graph.add("Clip", x, low, high)
+
+    def count(self, name: str) -> int:
+        """Number of layers in the list called `name`."""
+        found = {key[len(name) + 1 :].split(".")[0] for key in self._tensors if key.startswith(f"{name}.")}
+        return len(found)
 
     def has(self, name: str) -> bool:
         """Whether the weight file has a tensor of this name."""

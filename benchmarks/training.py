@@ -1,13 +1,14 @@
 """Training speed: this engine against the plain loop of the study, in one run.
 
     python benchmarks/training.py --data FOLDER [--models unet cae cnn] [--batches 12] [--device cuda]
-    python benchmarks/training.py --data FOLDER --models cae --epochs 10
+    python benchmarks/training.py --data FOLDER --models cae --epochs 10 --seeds 3
 
 The plain loop is written from the study's description: a DataLoader in the main process over
 uint8 arrays in memory, PIL and ToTensor image by image, NCHW float32, Adam, MSE, and
 `loss.item()` after each step. Ours is the trainer's own step. The two alternate, and the
 medians of their rounds are compared. `--epochs N` instead runs the study's whole recipe by each
 loop, scores the test images after every epoch, and says when each reached the PSNR that all reach.
+At a constant learning rate the score jumps from epoch to epoch, so `--seeds K` averages K runs.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from denoise_cli.training.network import build_model
 from denoise_cli.training.trainer import Trainer
 
 Step = Callable[[], None]
+# Epochs at the end of a run whose scores are averaged.
+LATE = 3
 
 
 class PlainImages(Dataset[Tensor]):
@@ -58,8 +61,8 @@ class PlainImages(Dataset[Tensor]):
 class PlainLoop:
     """The study's loop."""
 
-    def __init__(self, model: str, data: Data, batch_size: int, device: torch.device) -> None:
-        torch.manual_seed(0)
+    def __init__(self, model: str, data: Data, batch_size: int, device: torch.device, seed: int = 0) -> None:
+        torch.manual_seed(seed)
         source = data.streams[0].source
         images = [source.image(i).permute(1, 2, 0).contiguous().numpy() for i in range(len(source))]
         self._loader = DataLoader(PlainImages(images), batch_size, shuffle=True, num_workers=0)
@@ -153,15 +156,45 @@ def follow(
     return points
 
 
-def report(model: str, curves: dict[str, list[Point]]) -> None:
-    """Final scores, and how long each loop took to the best PSNR that all of them reach."""
-    goal = min(max(point.psnr for point in points) for points in curves.values())
-    for name, points in curves.items():
-        seconds = next(point.seconds for point in points if point.psnr >= goal)
-        print(f"{model:8} {name:6} {points[-1].psnr:7.3f} dB at the end, {goal:.3f} dB after {seconds:.1f} s")
+def build_loops(
+    model: str, data: Data, arguments: argparse.Namespace, device: torch.device, seed: int = 0
+) -> dict[str, PlainLoop | OurLoop]:
+    loops: dict[str, PlainLoop | OurLoop] = {
+        "plain": PlainLoop(model, data, arguments.batch_size, device, seed)
+    }
+    for precision in arguments.precision:
+        loops[precision] = OurLoop(recipe(model, precision, arguments, seed), data, device)
+    return loops
 
 
-def recipe(model: str, precision: str, arguments: argparse.Namespace) -> TrainConfig:
+def follow_all(
+    model: str, data: Data, arguments: argparse.Namespace, device: torch.device
+) -> dict[str, list[list[Point]]]:
+    """The curves of every loop, one per seed."""
+    curves: dict[str, list[list[Point]]] = {}
+    for seed in range(arguments.seeds):
+        for name, loop in build_loops(model, data, arguments, device, seed).items():
+            curve = follow(name, loop, data, arguments.epochs, arguments.batch_size, device)
+            curves.setdefault(name, []).append(curve)
+    return curves
+
+
+def report(model: str, curves: dict[str, list[list[Point]]]) -> None:
+    """Final scores over the seeds, and how long each loop took to the best PSNR that all of them reach."""
+    goal = min(max(point.psnr for point in points) for seeds in curves.values() for points in seeds)
+    for name, seeds in curves.items():
+        last = [points[-1].psnr for points in seeds]
+        late = statistics.mean(point.psnr for points in seeds for point in points[-LATE:])
+        seconds = statistics.mean(next(p.seconds for p in points if p.psnr >= goal) for points in seeds)
+        each = " ".join(f"{value:.3f}" for value in last)
+        print(
+            f"{model:8} {name:6} {statistics.mean(last):7.3f} dB at the end ({each}), {late:.3f} dB over the "
+            f"last {LATE} epochs, {goal:.3f} dB after {seconds:.1f} s",
+            flush=True,
+        )
+
+
+def recipe(model: str, precision: str, arguments: argparse.Namespace, seed: int = 0) -> TrainConfig:
     """The study's recipe (the defaults), long enough for every use here."""
     return TrainConfig.model_validate(
         {
@@ -171,6 +204,7 @@ def recipe(model: str, precision: str, arguments: argparse.Namespace) -> TrainCo
             "precision": precision,
             "steps": 100_000,
             "compile": "off",
+            "seed": seed,
         }
     )
 
@@ -187,25 +221,15 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", nargs="*", default=["auto", "fp32"])
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
     for model in arguments.models:
         data = load_data(recipe(model, "fp32", arguments))
-        loops: dict[str, PlainLoop | OurLoop] = {
-            "plain": PlainLoop(model, data, arguments.batch_size, device)
-        }
-        for precision in arguments.precision:
-            loops[precision] = OurLoop(recipe(model, precision, arguments), data, device)
         if arguments.epochs:
-            size = arguments.batch_size
-            report(
-                model,
-                {
-                    name: follow(name, loop, data, arguments.epochs, size, device)
-                    for name, loop in loops.items()
-                },
-            )
+            report(model, follow_all(model, data, arguments, device))
             continue
+        loops = build_loops(model, data, arguments, device)
         rates: dict[str, list[float]] = {name: [] for name in loops}
         for loop in loops.values():
             rate(loop.step, 2, arguments.batch_size, device)

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
+from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.registry import classifier_info, denoiser_info, uses_batch_norm
 from denoise_cli.noise.spec import is_mixture, parse_noise
 
@@ -74,6 +75,15 @@ class OptimConfig(Section):
     """Decay of the moving average of the weights that is validated and saved; 0 is off."""
 
 
+class GuidanceConfig(Section):
+    """What a guided model is told of the picture, and how."""
+
+    source: Source = "predicted"
+    """predicted (the classifier's logits), zero, oracle (the true class), shuffled or features."""
+    injection: Injection = "concat"
+    """concat (a map that joins the deepest decoder level) or film (scale and shift of channels)."""
+
+
 class RunConfig(Section):
     """What `train` and `classify` share."""
 
@@ -125,16 +135,20 @@ class RunConfig(Section):
         return "basic" if is_mixture(self.noise) else self.noise
 
     @property
+    def label(self) -> str:
+        """What run folders call the model."""
+        return f"classifier-{self.model}" if self.is_classifier else self.model
+
+    @property
     def folder(self) -> Path:
         """The run folder: `out`, or its default."""
         if self.out is not None:
             return self.out
         dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
         noise = self.noise.replace(":", "").replace("+", "_")
-        prefix = "classifier-" if self.is_classifier else ""
         switch = self.is_classifier or denoiser_info(self.model).batch_norm
         setting = ("-bn" if self.batch_norm else "-nobn") if switch else ""
-        return Path("runs") / f"{prefix}{self.model}-{dataset}-{noise}{setting}-s{self.seed}"
+        return Path("runs") / f"{self.label}-{dataset}-{noise}{setting}-s{self.seed}"
 
     @field_validator("noise", "validate_noise")
     @classmethod
@@ -157,6 +171,8 @@ class TrainConfig(RunConfig):
     """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet."""
     classifier: str | None = None
     """Weights of the classifier that guides the model (default: the bundled one)."""
+    guidance: GuidanceConfig = GuidanceConfig()
+    """What a guided model is told of the picture, and how: guidance.source, guidance.injection."""
     loss: Literal["mse", "l1", "charbonnier"] = "mse"
     """Training loss."""
 
@@ -170,6 +186,24 @@ class TrainConfig(RunConfig):
     def _existing_batch_norm(cls, value: bool, info: ValidationInfo) -> bool:
         # A model that was refused is not there.
         return uses_batch_norm(info.data["model"], value) if "model" in info.data else value
+
+    @property
+    def label(self) -> str:
+        """What run folders call the model; guidance other than the study's is named."""
+        if self.guidance == GuidanceConfig():
+            return self.model
+        return f"{self.model}-{self.guidance.source}-{self.guidance.injection}"
+
+    @model_validator(mode="after")
+    def _guidance_fits(self) -> TrainConfig:
+        if self.guidance != GuidanceConfig() and denoiser_info(self.model).classifier is None:
+            raise ConfigError(f"`guidance` is given, but {self.model} is not guided.", "Use resnet_unet.")
+        if self.guidance.source == "oracle" and self.data.mix:
+            raise ConfigError(
+                "`guidance.source` oracle needs one data set with labels, not `data.mix`.",
+                "Give `data.dataset`.",
+            )
+        return self
 
 
 class ClassifyConfig(RunConfig):

@@ -39,7 +39,6 @@ class Classification:
         return self.predicted == self.labels
 
 
-@torch.inference_mode()
 def classify_images(
     model: nn.Module,
     source: Images,
@@ -53,11 +52,8 @@ def classify_images(
     """Classify every image of `source` under the same fixed noise as `score` draws.
 
     Args:
-        model: Classifier on `device`; put in eval mode for the call.
         source: Clean, labelled images.
-        noise: From `parse_noise`; empty for clean images.
-        denoiser: Cleans the noisy images first.
-        world: The processes that share the work; all get all results.
+        model, noise, seed, denoiser, world: As for `see`.
 
     Raises:
         DataError: The images have no labels.
@@ -67,6 +63,30 @@ def classify_images(
             f"{source.name} has no class folders, so its images have no labels.",
             "Sort the images into one subfolder per class.",
         )
+    logits = see(model, source, noise, device=device, seed=seed, denoiser=denoiser, world=world)
+    return Classification(source.labels, logits)
+
+
+@torch.inference_mode()
+def see(
+    model: nn.Module,
+    source: Images,
+    noise: Sequence[NoiseSpec],
+    *,
+    device: torch.device,
+    seed: int = TEST_SEED,
+    denoiser: nn.Module | None = None,
+    world: World = ALONE,
+) -> Tensor:
+    """The logits (N, K), on the CPU, that a classifier gives for every image.
+
+    Args:
+        model: Classifier on `device`; put in eval mode for the call.
+        source: Clean images.
+        noise: From `parse_noise`, drawn as by `score`; empty for clean images.
+        denoiser: Cleans the noisy images first.
+        world: The processes that share the work; all get all results.
+    """
     was_training = model.training
     model.eval()
     rows: dict[int, Tensor] = {}
@@ -80,4 +100,4 @@ def classify_images(
     model.train(was_training)
     for share in world.gather(rows):
         rows.update(share)
-    return Classification(source.labels, torch.stack([rows[i] for i in range(len(source))]))
+    return torch.stack([rows[i] for i in range(len(source))])

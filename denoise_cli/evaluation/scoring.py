@@ -51,6 +51,7 @@ def score(
     grey: bool = False,
     world: World = ALONE,
     on_images: Callable[[int], None] = lambda count: None,
+    logits: Tensor | None = None,
 ) -> Scores:
     """Denoise every image of `source` in float32 and compare with the clean one.
 
@@ -62,6 +63,7 @@ def score(
         grey: Images and noise are grey, the same in all three channels.
         world: The processes that share the work; all get all scores.
         on_images: Called with the number of images done since the last call.
+        logits: (N, K) what a guided denoiser is told of each image, from `told_logits`.
     """
     was_training = model.training
     model.eval()
@@ -75,8 +77,9 @@ def score(
         # Convolutions on a CPU are about twice as fast in this layout.
         clean = clean.to(device)
         noisy = noisy.to(device, memory_format=torch.channels_last)
+        told = {} if logits is None else {"logits": logits[indices].to(device)}
         start = time.perf_counter()
-        denoised = model(noisy).float().clamp(0, 1)
+        denoised = model(noisy, **told).float().clamp(0, 1)
         _wait(device)
         seconds += time.perf_counter() - start
         # Noise that is not clipped is shown to the network as it is, and clipped to be compared.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.registry import (
     CLASSIFIERS,
     DENOISERS,
@@ -31,7 +32,13 @@ __all__ = [
 
 
 def build_denoiser(
-    name: str, *, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96
+    name: str,
+    *,
+    batch_norm: bool = True,
+    num_classes: int = 10,
+    image_size: int = 96,
+    guidance: Source = "predicted",
+    injection: Injection = "concat",
 ) -> nn.Module:
     """Build a denoiser with fresh weights.
 
@@ -41,6 +48,8 @@ def build_denoiser(
             has the same setting. A model that has no batch norm takes no notice.
         num_classes: Classes of the guiding classifier; unused by plain denoisers.
         image_size: Picture size, in pixels, of the guiding classifier.
+        guidance: What a guided model is told.
+        injection: How it is told.
 
     Raises:
         UnknownName: The name is in no registry.
@@ -53,7 +62,7 @@ def build_denoiser(
     guide = build_classifier(
         info.classifier, batch_norm=batch_norm, num_classes=num_classes, image_size=image_size
     )
-    guided: nn.Module = _load(info)(guide, batch_norm=batch_norm)
+    guided: nn.Module = _load(info)(guide, batch_norm, guidance, injection)
     return guided
 
 

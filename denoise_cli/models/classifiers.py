@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,8 +22,10 @@ class Classifier(nn.Module):
     """A network from pictures (B, 3, H, W) in [0, 1] to logits (B, num_classes).
 
     It is built for one `image_size` (96 for STL-10, 32 for CIFAR-10) and always sees the
-    whole picture, resized to that size.
+    whole picture, resized to that size. `feature_channels` is C of its feature grid.
     """
+
+    feature_channels: ClassVar[int]
 
     def __init__(self, num_classes: int, image_size: int) -> None:
         super().__init__()
@@ -44,6 +48,8 @@ class Classifier(nn.Module):
 
 class CNNClassifier(Classifier):
     """Three blocks of 64, 128, 256 channels (conv, conv, 2x2 max-pool), then one linear layer."""
+
+    feature_channels: ClassVar[int] = 256
 
     def __init__(self, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96) -> None:
         super().__init__(num_classes, image_size)
@@ -82,6 +88,8 @@ class _BasicBlock(nn.Module):
 
 class ResNetClassifier(Classifier):
     """A residual network of 16, 32, 64, 128 channels; both blocks of stage 1 have stride 2."""
+
+    feature_channels: ClassVar[int] = 128
 
     def __init__(self, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96) -> None:
         super().__init__(num_classes, image_size)

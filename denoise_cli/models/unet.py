@@ -48,19 +48,35 @@ class UNet(Denoiser):
             below, extra = width, 0
         self.last = nn.Conv2d(WIDTHS[0], 3, 1, bias=not batch_norm)
 
-    def restore(self, x: Tensor, guidance: Tensor | None = None) -> Tensor:
-        """Denoise `x` (B, 3, H, W); `guidance` is (B, guidance_channels, H/8, W/8)."""
+    def restore(self, x: Tensor, guidance: Tensor | None = None, film: tuple[Tensor, ...] = ()) -> Tensor:
+        """Denoise `x` (B, 3, H, W).
+
+        Args:
+            guidance: (B, guidance_channels, H/8, W/8), joins the deepest decoder level.
+            film: Modulations (B, 2C, 1, 1) of the bottleneck and of the deepest decoder level.
+        """
         skips = []
+        pending = list(film)
         for block in self.down:
             x = block(x)
             skips.append(x)
             x = F.max_pool2d(x, 2)
         x = self.bottleneck(x)
+        if pending:
+            x = modulate(x, pending.pop(0))
         for upsample, block in zip(self.upsample, self.up, strict=True):
             parts = [skips.pop(), upsample(x)]
             if guidance is not None:
                 parts.append(guidance.to(x.dtype))
                 guidance = None
             x = block(torch.cat(parts, dim=1))
+            if pending:
+                x = modulate(x, pending.pop(0))
         logits: Tensor = self.last(x)
         return logits.sigmoid()
+
+
+def modulate(x: Tensor, film: Tensor) -> Tensor:
+    """FiLM (Perez et al., 2018): (1 + gamma) x + beta; `film` (B, 2C, 1, 1) holds gamma, then beta."""
+    gamma, beta = film.to(x.dtype).chunk(2, dim=1)
+    return (1 + gamma) * x + beta

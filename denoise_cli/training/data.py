@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -15,6 +15,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
+from denoise_cli.evaluation.told import true_classes
 from denoise_cli.seeds import derive_seed
 from denoise_cli.training.batches import Stream
 
@@ -68,6 +69,16 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
 def memory_share() -> int:
     """Bytes for the images of one process: the processes of a machine share half of what is left."""
     return available_memory() // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def with_classes(data: Data, classes: Sequence[str]) -> Data:
+    """The images with their labels numbered as a classifier numbers its classes.
+
+    Raises:
+        DataError: They have no labels, or classes that the classifier does not know.
+    """
+    streams = tuple(replace(stream, source=true_classes(stream.source, classes)) for stream in data.streams)
+    return replace(data, streams=streams, validation=true_classes(data.validation, classes))
 
 
 def _load(dataset: str, split: Split, data: DataConfig, memory: int, limit: int | None = None) -> Images:

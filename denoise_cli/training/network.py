@@ -7,7 +7,7 @@ from torch import nn
 
 from denoise_cli.config import ClassifyConfig, RunConfig, TrainConfig
 from denoise_cli.errors import DataError, WeightsError
-from denoise_cli.models import classifier_info, denoiser_info
+from denoise_cli.models import build_denoiser, classifier_info, denoiser_info
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.data import Data
@@ -17,13 +17,13 @@ from denoise_cli.weights.header import Architecture
 from denoise_cli.weights.store import find_classifier, find_weights
 
 
-def build_task(config: RunConfig) -> Task:
-    """The task of a config."""
+def build_task(config: RunConfig, architecture: Architecture) -> Task:
+    """The task of a config, for a network of this architecture."""
     name = config.scoring_noise
     if isinstance(config, ClassifyConfig):
         return ClassifyTask(config, parse_noise(name))
     assert isinstance(config, TrainConfig)
-    return DenoiseTask(config, parse_noise(name))
+    return DenoiseTask(config, parse_noise(name), architecture.classes)
 
 
 def build_model(config: RunConfig, data: Data) -> tuple[Architecture, nn.Module]:
@@ -49,11 +49,22 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
     path = find_classifier(guide, config.batch_norm, classes, config.classifier)
     found, classifier = load_classifier(path)
     architecture = Architecture(
-        "denoiser", config.model, config.batch_norm, found.classes, found.image_size, config.noise
+        "denoiser",
+        config.model,
+        config.batch_norm,
+        found.classes,
+        found.image_size,
+        config.noise,
+        config.guidance.source,
+        config.guidance.injection,
     )
     model = build(architecture)
     assert isinstance(model, GuidedUNet)
     model.classifier.load_state_dict(classifier.state_dict())
+    # Whatever the guidance, runs of one seed begin as the same plain U-Net, to be compared in pairs.
+    torch.manual_seed(config.seed)
+    plain = build_denoiser("unet", batch_norm=config.batch_norm)
+    _take_over(model, plain.state_dict(), "unet")
     return architecture, model
 
 

@@ -14,7 +14,7 @@ from denoise_cli.errors import OutputExists
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
-from denoise_cli.training.data import Data, load_data, memory_share
+from denoise_cli.training.data import Data, load_data, memory_share, with_classes
 from denoise_cli.training.network import build_model
 from denoise_cli.training.trainer import Reporter, Trainer
 
@@ -64,6 +64,8 @@ def train(
         if world.is_main:
             world.wait()
         architecture, model = build_model(config, data)
+        if architecture.guidance == "oracle":
+            data = with_classes(data, architecture.classes)
         if world.is_main:
             run.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(run.path)

@@ -14,6 +14,8 @@ from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.classification import classify_images
 from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.told import told_logits
+from denoise_cli.models.guided import true_logits
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
 from denoise_cli.training.batches import Batch
@@ -39,17 +41,26 @@ class DenoiseTask:
 
     metric = "psnr"
 
-    def __init__(self, config: TrainConfig, validation_noise: Sequence[NoiseSpec]) -> None:
+    def __init__(
+        self, config: TrainConfig, validation_noise: Sequence[NoiseSpec], classes: Sequence[str]
+    ) -> None:
         self._kind = config.loss
         self._noise = validation_noise
+        self._classes = classes
+        self._tells_truth = config.guidance.source == "oracle"
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
-        return pixel_loss(self._kind, model(batch.noisy).float(), batch.clean)
+        inputs: tuple[Tensor | None, ...] = (batch.noisy,)
+        if self._tells_truth:
+            assert batch.labels is not None
+            inputs = (batch.noisy, None, true_logits(batch.labels, len(self._classes)))
+        return pixel_loss(self._kind, model(*inputs).float(), batch.clean)
 
     def validate(
         self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
-        scores = score(model, source, self._noise, device=device, world=world)
+        logits = told_logits(model, self._classes, source, self._noise, device=device, world=world)
+        scores = score(model, source, self._noise, device=device, world=world, logits=logits)
         return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
 
 

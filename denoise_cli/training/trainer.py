@@ -67,7 +67,7 @@ class Trainer:
             raise ConfigError(f"batch_size {config.batch_size} is not a multiple of {world.size} processes.")
         self.config, self.run_folder, self.data, self.reporter = config, run, data, reporter
         self.architecture, self.device, self.world = architecture, device, world
-        self.task = build_task(config)
+        self.task = build_task(config, architecture)
         self.dtype = resolve_precision(config.precision, device)
         self.steps_per_epoch = max(1, math.ceil(data.images / config.batch_size))
         self.total = config.steps or math.ceil((config.epochs or 10) * data.images / config.batch_size)

@@ -19,12 +19,17 @@ from denoise_cli.weights.header import KEY, Architecture, read_header
 
 def build(architecture: Architecture) -> nn.Module:
     """The network of an architecture, with fresh weights."""
-    make = build_denoiser if architecture.kind == "denoiser" else build_classifier
-    return make(
-        architecture.name,
-        batch_norm=architecture.batch_norm,
-        num_classes=len(architecture.classes) or 10,
-        image_size=architecture.image_size,
+    a = architecture
+    classes = len(a.classes) or 10
+    if a.kind == "classifier":
+        return build_classifier(a.name, batch_norm=a.batch_norm, num_classes=classes, image_size=a.image_size)
+    return build_denoiser(
+        a.name,
+        batch_norm=a.batch_norm,
+        num_classes=classes,
+        image_size=a.image_size,
+        guidance=a.guidance,
+        injection=a.injection,
     )
 
 

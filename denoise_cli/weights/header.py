@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
+from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.registry import Kind
 
 KEY = "denoise"
@@ -26,6 +27,8 @@ class Architecture:
         classes: Class names in the order of the logits; empty for plain denoisers.
         image_size: Picture size of the classifier, in pixels.
         noise: Noise that it was trained on.
+        guidance: What a guided denoiser is told; unused by all others.
+        injection: How it is told.
     """
 
     kind: Kind
@@ -34,6 +37,8 @@ class Architecture:
     classes: tuple[str, ...] = ()
     image_size: int = 96
     noise: str = ""
+    guidance: Source = "predicted"
+    injection: Injection = "concat"
 
 
 def read_header(path: Path) -> Architecture:

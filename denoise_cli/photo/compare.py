@@ -15,10 +15,11 @@ from denoise_cli.photo.formats import show
 from denoise_cli.photo.read import Pixels, open_photo
 from denoise_cli.photo.rows import STRIP
 
-_WIDTH = 640
+_SIDE = 640
 _ZOOM = 4
 _GAP = 8
-_CROP = (80, _WIDTH // _ZOOM)
+# Enlarged crops of a narrower picture would show next to nothing.
+_LEAST_WIDTH = 96
 
 
 def score_against(reference: Path, before: Path, after: Path) -> dict[str, float]:
@@ -50,18 +51,20 @@ def score_against(reference: Path, before: Path, after: Path) -> dict[str, float
 def write_side_by_side(before: Path, after: Path, output: Path) -> None:
     """Write a PNG: both pictures whole, and below them the two places with most detail, enlarged.
 
+    Enlarged crops are as wide as the pictures above them, and half as high.
+
     Raises:
         ImageError: It cannot be written.
     """
     pictures = [_read_upright(path) for path in (before, after)]
-    rows = [_beside([_scaled(picture) for picture in pictures])]
-    for top, left in _busy_places(pictures[1]):
-        crops = [picture[top : top + _CROP[0], left : left + _CROP[1]] for picture in pictures]
-        rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops]))
-    width = max(row.shape[1] for row in rows)
-    page = np.concatenate(
-        [np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    )
+    shown = [_scaled(picture) for picture in pictures]
+    column = shown[0].shape[1]
+    rows = [_beside(shown, column)]
+    height, width = column // _ZOOM // 2, column // _ZOOM
+    for top, left in _busy_places(pictures[1], height, width):
+        crops = [picture[top : top + height, left : left + width] for picture in pictures]
+        rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops], column))
+    page = np.concatenate([np.pad(row, ((0, _GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
     try:
         with replacing(output) as temporary:
             pyvips.Image.new_from_array(page[:-_GAP]).pngsave(str(temporary))
@@ -91,20 +94,25 @@ def _read_upright(path: Path) -> Pixels:
 
 def _scaled(picture: Pixels) -> Pixels:
     """At most 640 pixels wide and high."""
-    if max(picture.shape[:2]) <= _WIDTH:
+    if max(picture.shape[:2]) <= _SIDE:
         return picture
-    scaled: Pixels = pyvips.Image.new_from_array(picture).thumbnail_image(_WIDTH, height=_WIDTH).numpy()
+    scaled: Pixels = pyvips.Image.new_from_array(picture).thumbnail_image(_SIDE, height=_SIDE).numpy()
     return scaled
 
 
-def _beside(pictures: list[Pixels]) -> Pixels:
-    gap = np.full((len(pictures[0]), _GAP, 3), 255, np.uint8)
-    return np.concatenate([pictures[0], gap, pictures[1]], axis=1)
+def _beside(pictures: list[Pixels], column: int) -> Pixels:
+    """The pictures in columns of this width, a gap between them."""
+    left, right = (
+        np.pad(picture, ((0, 0), (0, column - picture.shape[1]), (0, 0)), constant_values=255)
+        for picture in pictures
+    )
+    return np.concatenate([np.pad(left, ((0, 0), (0, _GAP), (0, 0)), constant_values=255), right], axis=1)
 
 
-def _busy_places(picture: Pixels) -> list[tuple[int, int]]:
-    """Top left corners of the crops with the largest standard deviation; none in a small picture."""
-    height, width = _CROP
+def _busy_places(picture: Pixels, height: int, width: int) -> list[tuple[int, int]]:
+    """Top left corners of the two crops with the largest standard deviation; none in a narrow picture."""
+    if width * _ZOOM < _LEAST_WIDTH:
+        return []
     down, across = picture.shape[0] // height, picture.shape[1] // width
     if down * across < 2:
         return []

@@ -240,7 +240,12 @@ def test_scores_and_comparison(denoise, cae, tmp_path):
     assert row["ssim_before"] == row["ssim_after"]
     assert "PSNR" in done.stderr
     with Image.open(tmp_path / "noisy.denoised.compare.png") as image:
-        assert image.width == 2 * 640 + 8
+        page = np.asarray(image)
+    # The photos, and two rows of crops as wide as they are, four times as large.
+    assert page.shape == (200 + 2 * (8 + 200), 400 + 8 + 400, 3)
+    assert (page[:, 400:408] == 255).all()
+    assert (page[:200, :400] == page[:200, 408:]).all()
+    assert (page[208:408, 0:400:4] == page[208:408, 3:400:4]).all()
     write_photo(tmp_path / "clean.png", 1, (20, 20))
     done = denoise(*arguments, "--overwrite")
     assert done.returncode == 2

@@ -142,3 +142,13 @@ def test_each_command_has_a_shipped_config() -> None:
     stems = {Path(name).name.split("-")[0] for name in shipped_configs()}
     assert {"test", "compare", "denoise", "classifier"} <= stems
     assert "weights/unet" in shipped_configs()
+
+
+@pytest.mark.parametrize("flag", [True, False, None])
+def test_a_model_without_batch_norm_takes_no_notice_of_the_setting(flag: bool | None) -> None:
+    config = load_config(TrainConfig, None, [], {"model": "photo-unet", "batch_norm": flag})
+    assert (config.model, config.batch_norm) == ("photo_unet", False)
+    assert config.folder == Path("runs/photo_unet-stl10-basic-s0")
+    assert load_config(TrainConfig, None, [], {"model": "unet", "batch_norm": flag}).batch_norm is (
+        flag is not False
+    )

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
+from denoise_cli.models.photo_unet import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.photo.denoiser import load_denoiser
 from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
@@ -74,3 +76,20 @@ def test_weights_of_another_shape_are_refused(weights, tmp_path):
     save_weights(path, load_weights(weights("cae", True))[1], Architecture("denoiser", "unet", True))
     with pytest.raises(WeightsError, match="does not fit"):
         load_denoiser(weights=Path(path), runtime="onnx")
+
+
+@pytest.mark.parametrize("size", [(8, 8), (24, 120)])
+def test_photo_unet_equals_torch_at_any_depth(size):
+    torch.manual_seed(0)
+    model = PhotoUNet(widths=(8, 12, 16), blocks=(2, 1, 3)).eval()
+    for parameter in model.parameters():
+        if parameter.ndim == 1:
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.nn.init.normal_(model.last.weight, std=0.1)
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    session = onnxruntime.InferenceSession(denoiser_graph("photo_unet", tensors, False))
+    x = torch.rand(1, 3, *size) * 1.4 - 0.2
+    with torch.inference_mode():
+        expected = model(x).numpy()
+    assert np.abs(expected - x.numpy()).mean() > 0.05
+    assert np.abs(session.run(None, {"image": x.numpy()})[0] - expected).max() < 1e-5

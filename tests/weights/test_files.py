@@ -12,7 +12,7 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.weights.files import build, load_classifier, load_weights, save_weights
 from denoise_cli.weights.header import Architecture, read_header
-from denoise_cli.weights.store import find_classifier, find_weights
+from denoise_cli.weights.store import bundled_name, find_classifier, find_weights
 
 CLASSES = ("airplane", "cat", "ship")
 
@@ -129,3 +129,9 @@ def test_a_classifier_that_fits_is_found(tmp_path: Path) -> None:
     assert find_classifier("cnn", True, ("cat",), str(path)) == path
     _save(path, "denoiser", "cnn_unet")
     assert find_classifier("cnn", True, ("cat",), str(path)) == path
+
+
+def test_names_of_bundled_files() -> None:
+    assert bundled_name("unet", True) == "unet-bn"
+    assert bundled_name("unet", False) == "unet-nobn"
+    assert bundled_name("photo_unet", True) == bundled_name("photo_unet", False) == "photo_unet"

@@ -1,0 +1,82 @@
+"""Which cells a comparison has, and which weights stand for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from denoise_cli.config import CompareConfig
+from denoise_cli.errors import WeightsError
+from denoise_cli.evaluation.cells import CellName, cell_names, find_candidates, read_runs, train_command
+from denoise_cli.evaluation.results import Cell, Results
+from denoise_cli.evaluation.tables import build_sheets
+from denoise_cli.weights.files import build, save_weights
+from denoise_cli.weights.header import Architecture
+
+BOTH = (True, False)
+
+
+def save(folder: Path, model: str, noise: str, batch_norm: bool = True) -> Path:
+    torch.manual_seed(0)
+    architecture = Architecture("denoiser", model, batch_norm, noise=noise)
+    save_weights(folder / "last.safetensors", build(architecture), architecture)
+    return folder / "last.safetensors"
+
+
+def test_the_study_has_twenty_cells() -> None:
+    names = cell_names(CompareConfig(batch_norm=BOTH))
+    assert len(names) == len(set(names)) == 20
+    assert "photo_unet" not in {name.model for name in names}
+
+
+@pytest.mark.parametrize("settings", [(True,), (False,), BOTH])
+def test_a_model_without_batch_norm_has_one_cell_a_noise(settings: tuple[bool, ...]) -> None:
+    config = CompareConfig(models=("photo_unet", "unet"), batch_norm=settings)
+    names = cell_names(config)
+    assert [name for name in names if name.model == "photo_unet"] == [
+        CellName("photo_unet", None, "basic"),
+        CellName("photo_unet", None, "intense"),
+    ]
+    assert len(names) == 2 + 2 * len(settings)
+
+
+def test_its_weights_stand_for_it_whatever_setting_they_name(tmp_path: Path) -> None:
+    ours = save(tmp_path / "a", "photo_unet", "blind", batch_norm=False)
+    save(tmp_path / "b", "cae", "blind")
+    runs = read_runs(tmp_path)
+    found = find_candidates(CellName("photo_unet", None, "basic"), runs)
+    assert [candidate.path for candidate in found] == [ours]
+    with pytest.raises(WeightsError, match="No run of cae without batch norm was"):
+        find_candidates(CellName("cae", False, "basic"), runs)
+    with pytest.raises(WeightsError, match="No run of photo_unet was"):
+        find_candidates(CellName("photo_unet", None, "basic"), runs[1:])
+    assert "batchnorm" not in train_command("photo_unet", None, ["basic"], CompareConfig())
+
+
+def test_it_stands_in_every_column_and_makes_one_where_it_is_alone() -> None:
+    ours = Cell(method="photo_unet", kind="model", noise="basic", psnr=26.0, ssim=0.8)
+    others = [
+        Cell(method="unet", kind="model", batch_norm=setting, noise="basic", psnr=25.0, ssim=0.7)
+        for setting in BOTH
+    ]
+    for cells, titles in (
+        ([ours, *others], ["basic, BN on", "basic, BN off"]),
+        ([ours], ["basic"]),
+    ):
+        results = Results(
+            dataset="x",
+            images=("a",),
+            protocol="image",
+            seed=0,
+            device="cpu",
+            versions={},
+            costs={},
+            cells=tuple(cells),
+        )
+        scores = build_sheets(results)[0]
+        assert [group.title for group in scores.groups] == titles
+        for group in scores.groups:
+            assert group.columns[0].values[0] == "26.00"
+            assert group.columns[0].best == {0}

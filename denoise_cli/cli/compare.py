@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +57,7 @@ def compare(
     noise: Annotated[str | None, typer.Option(help=CompareConfig.help_of("noise"))] = None,
     weights: Annotated[Path | None, typer.Option(help=CompareConfig.help_of("weights"))] = None,
     train: Annotated[bool, typer.Option("--train", help=CompareConfig.help_of("train"))] = False,
+    seeds: Annotated[str | None, typer.Option(help=CompareConfig.help_of("train_seeds"))] = None,
     epochs: Annotated[float | None, typer.Option(help=CompareConfig.help_of("epochs"))] = None,
     steps: Annotated[int | None, typer.Option(help=CompareConfig.help_of("steps"))] = None,
     dataset: options.Dataset = None,
@@ -64,6 +66,8 @@ def compare(
     protocol: Annotated[str | None, typer.Option(help=CompareConfig.help_of("protocol"))] = None,
     baselines: Annotated[bool, typer.Option("--baselines", help=CompareConfig.help_of("baselines"))] = False,
     benchmark: Annotated[str | None, typer.Option(help=CompareConfig.help_of("benchmark"))] = None,
+    guidance: Annotated[str | None, typer.Option(help=CompareConfig.help_of("guidance"))] = None,
+    injection: Annotated[str | None, typer.Option(help=CompareConfig.help_of("injection"))] = None,
     seed: options.Seed = None,
     device: options.Device = None,
     config: options.Config = None,
@@ -101,6 +105,7 @@ def compare(
         "noise": noise,
         "weights": weights,
         "train": train or None,
+        "train_seeds": seeds,
         "epochs": epochs,
         "steps": steps,
         "data.dataset": dataset,
@@ -109,6 +114,8 @@ def compare(
         "protocol": protocol,
         "baselines": baselines or None,
         "benchmark": benchmark,
+        "guidance": guidance,
+        "injection": injection,
         "seed": seed,
         "device": device,
     }
@@ -120,14 +127,18 @@ def compare(
     from denoise_cli.distributed import join, launched_device
     from denoise_cli.evaluation.grid import run_grid
 
-    failed: dict[Any, str] = {}
+    failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
             from denoise_cli.evaluation.grid_training import train_grid, training_folder
+            from denoise_cli.evaluation.guidance_training import train_guided
 
-            failed = train_grid(settings, run, console.note if world.is_main else _say_nothing)
+            train_missing = train_guided if settings.guidance else train_grid
+            failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
             world.wait()  # Until the first process has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
+        if settings.guidance:
+            return
         results = run_grid(settings, console.progress, failed)
     if results is not None:
         deliver(results, format_, output)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
+from denoise_cli.models.guidance import Choice, Injection
 from denoise_cli.models.registry import STUDY, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 
@@ -88,13 +89,21 @@ class CompareConfig(_ScoreConfig):
     recipe: str = "study"
     """Folder of training configs named MODEL-bn|nobn-NOISE.yaml, or the name of a shipped one."""
     train_seeds: tuple[int, ...] = (0,)
-    """Seeds to train each cell with; their scores are averaged."""
+    """Seeds to train each cell with, or how many; their scores are averaged."""
     epochs: float | None = Field(None, gt=0)
     """Epochs of every run that is trained (default: the recipe's)."""
     steps: int | None = Field(None, gt=0)
     """Steps of every run that is trained, instead of epochs."""
     train_set: tuple[str, ...] = ()
     """Assignments for every training config, such as optim.schedule=cosine."""
+    classifier: str | None = None
+    """Weights of the classifier that guides every trained model (default: one is trained too)."""
+    guidance: tuple[Choice, ...] = ()
+    """Compare what guided models are told: none, zero, predicted, oracle, shuffled, features, or all."""
+    injection: tuple[Injection, ...] = ("concat",)
+    """How guided models are told with `guidance`: concat, film."""
+    train_noise: tuple[str, ...] = ()
+    """Noises to train on with `guidance` (default: `noise`); others are scored by runs of the first."""
     baselines: bool = False
     """Also score classical methods."""
     benchmark: Literal["awgn"] | None = None
@@ -109,19 +118,43 @@ class CompareConfig(_ScoreConfig):
             return {**values, "noise": AWGN_LEVELS}
         return values
 
-    @field_validator("models", "noise", "train_seeds", mode="before")
+    @model_validator(mode="before")
+    @classmethod
+    def _guided_models(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("guidance") and "models" not in values:
+            return {**values, "models": [name for name in STUDY if denoiser_info(name).classifier]}
+        return values
+
+    @field_validator("models", "noise", "train_noise", "train_seeds", "guidance", "injection", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
 
+    @field_validator("train_seeds", mode="before")
+    @classmethod
+    def _count(cls, value: object) -> object:
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        return tuple(range(value)) if isinstance(value, int) else value
+
+    @field_validator("guidance", mode="before")
+    @classmethod
+    def _all_guidance(cls, value: object) -> object:
+        return get_args(Choice) if value in ("all", ["all"]) else value
+
+    @field_validator("guidance")
+    @classmethod
+    def _reference_first(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        return tuple(dict.fromkeys(("none", *value))) if value else ()
+
     @field_validator("models")
     @classmethod
     def _known_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(denoiser_info(name).name for name in value))
 
-    @field_validator("noise", mode="after")
+    @field_validator("noise", "train_noise", mode="after")
     @classmethod
     def _known_noises(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         names = [f"gaussian:{name}" if _NUMBER.fullmatch(name) else name.lower() for name in value]
@@ -134,8 +167,23 @@ class CompareConfig(_ScoreConfig):
         for key in ("models", "batch_norm", "noise", "train_seeds"):
             if not getattr(self, key):
                 raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
+        self._check_guidance()
         if self.benchmark is not None and not all(name.startswith("awgn:") for name in self.noise):
             raise ConfigError(
                 "The benchmark takes unclipped noise only.", "Leave --noise out, or give awgn:S."
             )
         return self
+
+    def _check_guidance(self) -> None:
+        if not self.guidance:
+            if self.train_noise:
+                raise ConfigError("`train_noise` goes with `guidance` only.", "Name the noises with --noise.")
+            return
+        plain = [name for name in self.models if denoiser_info(name).classifier is None]
+        if plain or not self.injection:
+            raise ConfigError(
+                f"`guidance` compares guided models; {', '.join(plain) or 'no injection'} is none.",
+                "Use --models resnet_unet; the plain U-Net is always compared with.",
+            )
+        if self.baselines or self.benchmark or self.protocol == "paper":
+            raise ConfigError("`guidance` goes with neither `baselines`, `benchmark` nor the paper protocol.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,19 @@ class Job:
     resume: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run that a comparison needs.
+
+    Attributes:
+        flags: What its config has beside the cell's recipe, by dotted key.
+    """
+
+    cell: CellName
+    seed: int
+    flags: dict[str, Any] = field(default_factory=dict)
+
+
 def training_folder(config: CompareConfig) -> Path:
     """Where the runs of a grid lie: `weights`, or runs/RECIPE-DATASET."""
     dataset = Path(config.data.dataset.rstrip("/")).name.lower()
@@ -40,23 +53,28 @@ def training_folder(config: CompareConfig) -> Path:
 def train_grid(
     config: CompareConfig, train_one: TrainOne, note: Callable[[str], None]
 ) -> dict[CellName, str]:
-    """Train all cells that have no finished run, one after another.
+    """Train all cells that have no finished run; returns why cells failed, for those that did.
 
-    Runs that were begun go on where they stopped. A cell that fails does not stop the others.
+    Arguments and errors as `run_jobs`.
+    """
+    wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
+    return {job.cell: why for job, why in run_jobs(list(plan(config, wanted)), train_one, note)}
+
+
+def run_jobs(jobs: Sequence[Job], train_one: TrainOne, note: Callable[[str], None]) -> list[tuple[Job, str]]:
+    """Train one after another; a run that fails does not stop the others.
 
     Args:
         train_one: Trains a config; its second argument says to resume, its third to overwrite.
         note: Told which run begins.
 
     Returns:
-        Why cells failed, for those that did.
+        The jobs that failed, and why.
 
     Raises:
-        ConfigError: A recipe is wrong; found before anything is trained.
         Interrupted: By a signal, after saving.
     """
-    jobs = list(_jobs(config))
-    failed: dict[CellName, str] = {}
+    failed = []
     for number, job in enumerate(jobs, 1):
         note(f"Run {number} of {len(jobs)}: {job.config.folder}{', continued' if job.resume else ''}")
         try:
@@ -65,48 +83,50 @@ def train_grid(
             error.hint = "Give the same command again to go on."
             raise
         except (DenoiseError, OSError, RuntimeError) as error:
-            failed[job.cell] = f"Training {job.config.folder} failed: {error}"
-            note(failed[job.cell])
+            failed.append((job, f"Training {job.config.folder} failed: {error}"))
+            note(failed[-1][1])
     return failed
 
 
-def _jobs(config: CompareConfig) -> Iterator[Job]:
-    """The runs to do, a classifier before the models that it guides."""
+def plan(config: CompareConfig, wanted: Sequence[Wanted]) -> Iterator[Job]:
+    """The runs to do, a classifier before the models that it guides.
+
+    Runs that were begun go on where they stopped; finished ones are left out.
+
+    Raises:
+        ConfigError: A recipe is wrong.
+    """
     classifiers: set[Path] = set()
-    for seed in config.train_seeds:
-        for cell in cell_names(config):
-            guide = denoiser_info(cell.model).classifier
-            classifier = None
-            if guide is not None:
-                job = _job(config, cell, ClassifyConfig, f"classifier-{guide}", seed)
-                classifier = job.config.folder
-                if classifier not in classifiers and _is_needed(job):
-                    yield job
-                classifiers.add(classifier)
-            job = _job(config, cell, TrainConfig, cell.model, seed, classifier)
-            if _is_needed(job):
+    for want in wanted:
+        guide = denoiser_info(want.cell.model).classifier
+        classifier = config.classifier
+        if guide is not None and classifier is None:
+            job = _job(config, want, ClassifyConfig, f"classifier-{guide}", {})
+            if job.config.folder not in classifiers and _is_needed(job):
                 yield job
+            classifiers.add(job.config.folder)
+            classifier = str(job.config.folder)
+        flags = want.flags | ({} if guide is None else {"classifier": classifier})
+        job = _job(config, want, TrainConfig, want.cell.model, flags)
+        if _is_needed(job):
+            yield job
 
 
 def _job(
-    config: CompareConfig,
-    cell: CellName,
-    kind: type[RunConfig],
-    recipe: str,
-    seed: int,
-    classifier: Path | None = None,
+    config: CompareConfig, want: Wanted, kind: type[RunConfig], recipe: str, more: Mapping[str, Any]
 ) -> Job:
+    cell = want.cell
     # Only the study's two noises have recipes of their own; any other takes that of `basic`.
     noise = cell.noise if cell.noise in {"basic", "intense"} else "basic"
     flags: dict[str, Any] = {
         "data.dataset": config.data.dataset,
         "data.data_dir": config.data.data_dir,
         "noise": cell.noise,
-        "seed": seed,
+        "seed": want.seed,
         "device": None if config.device == "auto" else config.device,
         "epochs": config.epochs,
         "steps": config.steps,
-        "classifier": None if classifier is None else str(classifier),
+        **more,
     }
     file = f"{config.recipe}/{bundled_name(recipe, bool(cell.batch_norm))}-{noise}.yaml"
     fresh = load_config(kind, file, config.train_set, flags)
@@ -114,8 +134,15 @@ def _job(
     stored = RunFolder(folder).config
     if stored.is_file():
         begun = load_config(kind, str(stored), config.train_set, {**flags, "out": folder})
-        return Job(cell, begun, resume=True)
-    return Job(cell, fresh.model_copy(update={"out": folder}), resume=False)
+        return Job(cell, _without_guide(begun), resume=True)
+    return Job(cell, _without_guide(fresh.model_copy(update={"out": folder})), resume=False)
+
+
+def _without_guide(config: RunConfig) -> RunConfig:
+    """A plain model's config by the recipe of a guided one names no classifier."""
+    if config.is_classifier or denoiser_info(config.model).classifier is not None:
+        return config
+    return config.model_copy(update={"classifier": None})
 
 
 def _is_needed(job: Job) -> bool:

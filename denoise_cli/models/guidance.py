@@ -21,6 +21,9 @@ concat: a map of 32 channels joins the deepest decoder level (the study's)
 film: scale and shift of each channel of the bottleneck and the deepest decoder level
 """
 
+Choice = Literal["none", "predicted", "zero", "oracle", "shuffled", "features"]
+"""A source, or `none`: the plain U-Net."""
+
 SOURCES: tuple[Source, ...] = get_args(Source)
 INJECTIONS: tuple[Injection, ...] = get_args(Injection)
 

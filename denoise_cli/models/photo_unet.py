@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from denoise_cli.models.base import Denoiser
 
-# The residual branches start weak, and the noise found starts next to nothing, so that
-# training starts near the identity without any normalisation.
+# What is added starts weak (residual branches, and what comes up from coarser levels), and the
+# noise found starts next to nothing: without any normalisation, training starts near the identity.
 _BRANCH_GAIN = 0.1
 _LAST_GAIN = 0.01
 
@@ -63,17 +64,23 @@ class PhotoUNet(Denoiser):
         return y if self.training else y.clamp(0, 1)
 
     def _initialise(self) -> None:
-        """He initialisation (He et al., 2015), weaker where residuals are added; biases 0."""
+        """He initialisation (He et al., 2015), weaker where branches are added; biases 0.
+
+        The first 12 channels are the picture itself: finding the noise begins with copying it.
+        """
         for name, module in self.named_modules():
             if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 continue
             # Each output of a 2x2 transposed convolution with stride 2 sees one input pixel.
             fan_in = module.in_channels * (1 if module.transposed else module.weight[0, 0].numel())
-            gain = _LAST_GAIN if name == "last" else _BRANCH_GAIN if name.endswith("second") else 1.0
+            is_branch = module.transposed or name.endswith("second")
+            gain = _LAST_GAIN if name == "last" else _BRANCH_GAIN if is_branch else 1.0
             followed_by_relu = name.endswith(".first")
             nn.init.normal_(module.weight, std=gain * ((2 if followed_by_relu else 1) / fan_in) ** 0.5)
             assert module.bias is not None
             nn.init.zeros_(module.bias)
+        picture = nn.init.dirac_(torch.empty(12, 12, 3, 3))
+        self.first.weight.data[: len(picture)] = picture[: len(self.first.weight)]
 
 
 class _Block(nn.Module):

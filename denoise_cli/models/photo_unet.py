@@ -36,7 +36,7 @@ class PhotoUNet(Denoiser):
 
     size_multiple: ClassVar[int] = 8
 
-    def __init__(self, widths: Sequence[int] = (48, 96, 192), blocks: Sequence[int] = (2, 2, 4)) -> None:
+    def __init__(self, widths: Sequence[int] = (32, 64, 128), blocks: Sequence[int] = (2, 2, 4)) -> None:
         super().__init__()
         levels = list(zip(widths[:-1], blocks[:-1], strict=True))
         self.first = nn.Conv2d(12, widths[0], 3, padding=1)

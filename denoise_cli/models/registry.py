@@ -111,7 +111,7 @@ _ENTRIES = (
         size_multiple=8,
         receptive_radius=123,
         halo=128,
-        gflop_per_megapixel=263.2,
+        gflop_per_megapixel=118.1,
         batch_norm=False,
     ),
     ModelInfo(

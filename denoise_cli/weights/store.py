@@ -60,7 +60,7 @@ def find_bundled(model: str, batch_norm: bool) -> Path:
 
 
 def find_weights(name: str) -> Path:
-    """The weight file of a path or run folder (`best` where it has one, else `last`)."""
+    """The weight file of a path, a run folder (`best` where it has one, else `last`) or a bundled name."""
     path = Path(name)
     if path.is_dir():
         for candidate in ("best.safetensors", "last.safetensors"):
@@ -71,6 +71,9 @@ def find_weights(name: str) -> Path:
             "Is it the folder of a run that has begun?",
         )
     if not path.is_file():
+        for entry in list_bundled():
+            if entry.name == name:
+                return entry.path
         raise WeightsError(
             f"There is no weight file or run folder {name}.", "`denoise models` lists what there is."
         )

@@ -12,7 +12,7 @@ from denoise_cli.evaluation.scoring import score
 from denoise_cli.models import count_parameters
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
-from denoise_cli.weights.store import DEFAULT_MODEL, Bundled, find_bundled, list_bundled
+from denoise_cli.weights.store import DEFAULT_MODEL, Bundled, find_bundled, find_weights, list_bundled
 
 BUNDLED = list_bundled()
 LIMIT_BYTES = 45_000_000
@@ -23,6 +23,7 @@ KEYS = {"model", "batch_norm", "noise", "parameters", "data", "training", "score
 def test_the_card_describes_the_file(entry: Bundled) -> None:
     card = entry.card
     assert card.keys() >= KEYS
+    assert find_weights(entry.name) == entry.path
     assert hashlib.sha256(entry.path.read_bytes()).hexdigest() == card["sha256"]
     architecture, model = load_weights(entry.path)
     assert (architecture.name, architecture.batch_norm) == (card["model"], card["batch_norm"])

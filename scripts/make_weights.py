@@ -150,6 +150,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "limits": limits(architecture.classes, scores),
     }
     if architecture.classes:
+        card["guidance"] = {"source": architecture.guidance, "injection": architecture.injection}
         card["classifier"] = classifier_scores(path, arguments, device)
     write_atomic(target, path.read_bytes())
     write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())

@@ -15,6 +15,7 @@ from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
 from denoise_cli.errors import TrainingError, UsageError
+from denoise_cli.evaluation.guidance_results import GuidanceResults, read_guidance
 from denoise_cli.evaluation.output import SUFFIXES, TextFormat, render, write_folder
 from denoise_cli.evaluation.results import Results, read_results
 from denoise_cli.files import write_atomic
@@ -97,7 +98,7 @@ def compare(
     """
     _check_output(output, format_)
     if from_ is not None:
-        deliver(read_results(from_), format_, output)
+        deliver(read_guidance(from_) or read_results(from_), format_, output)
         return
     flags: dict[str, Any] = {
         "models": models,
@@ -126,6 +127,7 @@ def compare(
     from denoise_cli.devices import resolve_device
     from denoise_cli.distributed import join, launched_device
     from denoise_cli.evaluation.grid import run_grid
+    from denoise_cli.evaluation.guidance_scores import run_guidance
 
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
@@ -137,9 +139,8 @@ def compare(
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
             world.wait()  # Until the first process has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
-        if settings.guidance:
-            return
-        results = run_grid(settings, console.progress, failed)
+        score_all = run_guidance if settings.guidance else run_grid
+        results = score_all(settings, console.progress, failed)
     if results is not None:
         deliver(results, format_, output)
     if failed:
@@ -148,7 +149,7 @@ def compare(
         )
 
 
-def deliver(results: Results, kind: Format, output: Path | None) -> None:
+def deliver(results: Results | GuidanceResults, kind: Format, output: Path | None) -> None:
     """Print the results, and write them where the user wants them."""
     if output is not None and output.suffix:
         text = render(results, SUFFIXES[output.suffix.lower()])

@@ -8,18 +8,21 @@ from rich.table import Table
 from rich.text import Text
 
 from denoise_cli.cli.console import console
+from denoise_cli.evaluation.guidance_results import GuidanceResults
+from denoise_cli.evaluation.output import tables_of
 from denoise_cli.evaluation.results import Results
-from denoise_cli.evaluation.tables import Group, Sheet, build_sheets, missing_notes
+from denoise_cli.evaluation.tables import Group, Sheet
 
 _PADDING = 3
 
 
-def show_results(results: Results) -> None:
+def show_results(results: Results | GuidanceResults) -> None:
     """Print all tables, then what is missing and the notes."""
-    for sheet in build_sheets(results):
+    sheets, lines = tables_of(results)
+    for sheet in sheets:
         for number, groups in enumerate(_packed(sheet, console.out.width)):
             console.show(_table(sheet, groups, sheet.title if number == 0 else ""))
-    for line in [*missing_notes(results), *results.notes]:
+    for line in lines:
         console.show(line)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
-from denoise_cli.models.guidance import Choice, Injection
+from denoise_cli.models.guidance import CHOICES, Choice, Injection
 from denoise_cli.models.registry import STUDY, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 
@@ -142,7 +142,7 @@ class CompareConfig(_ScoreConfig):
     @field_validator("guidance", mode="before")
     @classmethod
     def _all_guidance(cls, value: object) -> object:
-        return get_args(Choice) if value in ("all", ["all"]) else value
+        return CHOICES if value in ("all", ["all"]) else value
 
     @field_validator("guidance")
     @classmethod

@@ -72,6 +72,8 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
         if run.architecture.kind == "denoiser"
         and run.architecture.name == cell.model
         and cell.batch_norm in {None, run.architecture.batch_norm}
+        # Other guidance than the study's is compared by `--guidance`, not averaged in here.
+        and (run.architecture.guidance, run.architecture.injection) == ("predicted", "concat")
     ]
     exact = [run for run in fitting if run.architecture.noise == cell.noise]
     found = exact or [run for run in fitting if is_mixture(run.architecture.noise)]

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from denoise_cli.evaluation.results import Cell, Example, Results
+from denoise_cli.evaluation.results import Example, Results
 from denoise_cli.evaluation.tables import column_title
 
 _LEVEL = re.compile(r"(gaussian|awgn):([\d.]+)")
-_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255")
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255")
 
 
 def draw_charts(results: Results) -> dict[str, Figure]:
@@ -57,7 +57,7 @@ def draw_bars(results: Results, score: str) -> Figure:
             width,
             yerr=np.array(errors).T if errors else None,
             capsize=2,
-            color=_COLOURS[number % len(_COLOURS)],
+            color=COLOURS[number % len(COLOURS)],
             label=column_title(batch_norm, noise),
         )
     axes.set_xticks(range(len(scored)), scored, rotation=20, ha="right")
@@ -86,7 +86,7 @@ def draw_sigma_curves(results: Results) -> Figure:
             label = f"{method}, BN off" if batch_norm is False else method
             style = "--" if batch_norm is False else "-"
             axes.plot(
-                *zip(*points, strict=True), f"o{style}", color=_COLOURS[number % len(_COLOURS)], label=label
+                *zip(*points, strict=True), f"o{style}", color=COLOURS[number % len(COLOURS)], label=label
             )
     axes.set(xlabel="sigma of the noise, on [0, 1]", ylabel="PSNR (dB)")
     axes.grid(alpha=0.3)
@@ -106,7 +106,7 @@ def draw_speed(results: Results) -> Figure:
             and cell.psnr is not None
             and cell.seconds_per_megapixel
         ):
-            colour = _COLOURS[0] if cell.kind == "model" else _COLOURS[1]
+            colour = COLOURS[0] if cell.kind == "model" else COLOURS[1]
             axes.plot(cell.seconds_per_megapixel, cell.psnr, "o", color=colour)
             label = f"{cell.method}, BN off" if cell.batch_norm is False else cell.method
             axes.annotate(
@@ -154,17 +154,15 @@ def _decibel(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} dB"
 
 
+def noise_level(noise: str) -> float | None:
+    """Sigma on [0, 1] of a noise that is Gaussian alone."""
+    match = _LEVEL.fullmatch(noise)
+    if match is not None:
+        return float(match[2]) / (255 if match[1] == "awgn" else 1)
+    return 0.2 if noise == "basic" else None
+
+
 def _levels(results: Results) -> dict[str, float]:
-    """Sigma on [0, 1] of each noise that is Gaussian alone."""
-    found = {"basic": 0.2}
-    for cell in results.cells:
-        match = _LEVEL.fullmatch(cell.noise)
-        if match is not None:
-            found[cell.noise] = float(match[2]) / (255 if match[1] == "awgn" else 1)
-    return {
-        noise: sigma for noise, sigma in found.items() if any(_has(cell, noise) for cell in results.cells)
-    }
-
-
-def _has(cell: Cell, noise: str) -> bool:
-    return cell.noise == noise and cell.psnr is not None
+    """Sigma of each noise that has one and was scored."""
+    noises = dict.fromkeys(cell.noise for cell in results.cells if cell.psnr is not None)
+    return {noise: level for noise in noises if (level := noise_level(noise)) is not None}

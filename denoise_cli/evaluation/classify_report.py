@@ -25,7 +25,7 @@ from denoise_cli.evaluation.single import Report, load_denoiser
 from denoise_cli.files import replacing, write_atomic
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_classifier
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import Architecture, check_needs_picture_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
 
     Raises:
         DataError: No labels, or classes that the classifier does not know.
-        WeightsError: Not there, or of another kind.
+        WeightsError: Not there, of another kind, or a denoiser that must be told the true classes.
     """
     architecture, model = load_classifier(weights)
     device = resolve_device(launched_device(config.device))
     source = _load_images(config, architecture)
     noise = parse_noise(config.scoring_noise)
-    cleaner = None if denoiser is None else load_denoiser(None, True, denoiser)[1].to(device)
+    cleaner = None if denoiser is None else _load_cleaner(denoiser, device)
 
     def classify(noisy: bool, cleaner: nn.Module | None = None) -> Classification:
         return classify_images(
@@ -90,6 +90,12 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
     _draw_confusion(folder / "confusion.png", summary)
     return Report(summary, folder)
+
+
+def _load_cleaner(weights: str, device: torch.device) -> nn.Module:
+    architecture, model = load_denoiser(None, True, weights)
+    check_needs_picture_alone(architecture, weights)
+    return model.to(device)
 
 
 def confusion_matrix(result: Classification, classes: int) -> Tensor:

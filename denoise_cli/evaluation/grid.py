@@ -56,7 +56,7 @@ def run_grid(
             "Name a folder that holds run folders, or train the grid into it with --train.",
         )
     source = load_test_images(config.data)
-    _check_sizes(source)
+    check_sizes(source)
     names = cell_names(config)
     grey = config.benchmark is not None and check_one_kind(source)
     others = ["noisy input", *(baselines.methods() if config.baselines else ())]
@@ -87,7 +87,7 @@ def run_grid(
         protocol=config.protocol,
         benchmark=config.benchmark,
         seed=config.seed,
-        device=_device_name(device),
+        device=device_name(device),
         versions={name: version(name) for name in ("denoise-cli", "torch", "numpy")}
         | {"python": platform.python_version()},
         costs={name: _cost(name) for name in config.models},
@@ -175,7 +175,7 @@ def _with_published(cell: Cell) -> Cell:
     return cell.model_copy(update={"published_psnr": row[0], "published_ssim": row[1]})
 
 
-def _check_sizes(source: Images) -> None:
+def check_sizes(source: Images) -> None:
     sides = source.shapes.min(1).values
     small = int(sides.argmin())
     if int(sides[small]) < WINDOW:
@@ -213,7 +213,7 @@ def _cost(name: str) -> Cost:
     return Cost(parameters=parameters, gflop_per_megapixel=denoiser_info(name).gflop_per_megapixel)
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"

@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from denoise_cli.config import CompareConfig
+from denoise_cli.data.folder import Split
+from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.cells import CellName
 from denoise_cli.evaluation.grid_training import TrainOne, Wanted, plan, run_jobs
+from denoise_cli.evaluation.told import true_classes
+from denoise_cli.weights.header import read_header
+from denoise_cli.weights.store import find_weights
 
 
 def train_guided(config: CompareConfig, train_one: TrainOne, note: Callable[[str], None]) -> dict[Path, str]:
@@ -15,9 +20,25 @@ def train_guided(config: CompareConfig, train_one: TrainOne, note: Callable[[str
 
     All runs of a seed come before those of the next, so that an interrupted comparison has
     whole seeds. Arguments and errors as `run_jobs`.
+
+    Raises:
+        DataError: `oracle` is asked for and the images have no labels that the classifier knows;
+            found before anything is trained.
     """
+    if "oracle" in config.guidance:
+        _check_labels(config)
     jobs = list(plan(config, list(_wanted(config))))
     return {job.config.folder: why for job, why in run_jobs(jobs, train_one, note)}
+
+
+def _check_labels(config: CompareConfig) -> None:
+    given = config.classifier
+    known = None if given is None else read_header(find_weights(given)).classes
+    splits: tuple[Split, ...] = ("train", "test")
+    for split in splits:
+        source = load_dataset(config.data.dataset, split, data_dir=config.data.data_dir)
+        known = known or source.classes
+        true_classes(source, known)
 
 
 def _wanted(config: CompareConfig) -> Iterator[Wanted]:

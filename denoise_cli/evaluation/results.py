@@ -12,11 +12,11 @@ from denoise_cli.errors import DataError
 Interval = tuple[float, float]
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-class ScoredRun(_Record):
+class ScoredRun(Record):
     """One weight file of a cell and what it reached."""
 
     weights: str
@@ -30,7 +30,7 @@ class ScoredRun(_Record):
     ssim: float | None
 
 
-class Cell(_Record):
+class Cell(Record):
     """One method under one noise.
 
     PSNR in dB and SSIM are means over the images by the protocol of the comparison; where
@@ -67,7 +67,7 @@ class Cell(_Record):
     image_ssim: tuple[float | None, ...] = ()
 
 
-class Cost(_Record):
+class Cost(Record):
     """What a model takes."""
 
     parameters: int
@@ -75,7 +75,7 @@ class Cost(_Record):
     gflop_per_megapixel: float
 
 
-class Picture(_Record):
+class Picture(Record):
     """One picture of an example: `original`, `noisy` or a method's output."""
 
     title: str
@@ -87,7 +87,7 @@ class Picture(_Record):
     """Of the zoomed crop."""
 
 
-class Example(_Record):
+class Example(Record):
     """One image under one noise, cleaned by every method."""
 
     name: str
@@ -97,14 +97,14 @@ class Example(_Record):
     pictures: tuple[Picture, ...]
 
 
-class PublishedRow(_Record):
+class PublishedRow(Record):
     """A row of a published table: PSNR by noise."""
 
     method: str
     psnr: dict[str, float]
 
 
-class Results(_Record):
+class Results(Record):
     """A whole comparison."""
 
     format: Literal[1] = 1

@@ -21,6 +21,7 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.pictures import save_grid
 from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.evaluation.told import told_logits
 from denoise_cli.files import write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.apply import add_test_noise
@@ -57,16 +58,21 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
         architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
         model = model.to(device)
         source = load_test_images(config.data)
+        noise = parse_noise(config.noise)
+        logits = told_logits(
+            model, architecture.classes, source, noise, device=device, seed=config.seed, world=world
+        )
         with progress("Scoring", len(source)) as advance:
             scores = score(
                 model,
                 source,
-                parse_noise(config.noise),
+                noise,
                 device=device,
                 seed=config.seed,
                 study_protocol=config.protocol == "paper",
                 world=world,
                 on_images=advance,
+                logits=logits,
             )
         if not world.is_main:
             return None
@@ -76,7 +82,7 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     record = {**summary, "images": list(source.names), "per_image": per_image}
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
-    _save_pictures(folder / "pictures.png", config, model, source, device)
+    _save_pictures(folder / "pictures.png", config, model, source, device, logits)
     return Report(summary, folder)
 
 
@@ -112,6 +118,7 @@ def _summarise(
         "batch_norm": architecture.batch_norm,
         "weights": config.weights or "bundled",
         "trained_on": architecture.noise,
+        "guidance": architecture.guidance if architecture.classes else None,
         "noise": config.noise,
         "dataset": config.data.dataset,
         "n": len(source),
@@ -137,7 +144,12 @@ def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
 
 @torch.inference_mode()
 def _save_pictures(
-    path: Path, config: TestConfig, model: nn.Module, source: Images, device: torch.device
+    path: Path,
+    config: TestConfig,
+    model: nn.Module,
+    source: Images,
+    device: torch.device,
+    logits: torch.Tensor | None,
 ) -> None:
     count = min(_PICTURES, len(source))
     chosen = [i * len(source) // count for i in range(count)]
@@ -147,5 +159,6 @@ def _save_pictures(
         noisy = add_test_noise(clean, parse_noise(config.noise), [index], config.seed)
         columns["original"].append(clean[0])
         columns["noisy"].append(noisy[0])
-        columns["denoised"].append(model(noisy.to(device))[0].float())
+        told = {} if logits is None else {"logits": logits[[index]].to(device)}
+        columns["denoised"].append(model(noisy.to(device), **told)[0].float())
     save_grid(path, columns)

@@ -10,8 +10,9 @@ from typing import Literal
 
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.models.registry import DENOISERS, ModelInfo, denoiser_info
+from denoise_cli.photo.onnx_graphs import has_graph
 from denoise_cli.photo.runtime import Runtime
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import Architecture, check_needs_picture_alone, read_header
 from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "torch"]
@@ -61,13 +62,19 @@ def load_denoiser(
     Raises:
         UnknownName: There is no such model.
         WeightsError: The weights are missing, damaged, or not those of `model`.
-        UsageError: The runtime cannot use the device.
+        UsageError: The runtime cannot use the device, or has no graph of the model.
     """
     path = find_denoiser(model, batch_norm, weights)
     architecture = read_header(path)
     if runtime == "auto":
-        runtime = "torch" if _wants_torch(device) else "onnx"
+        runtime = "torch" if _wants_torch(device) or not has_graph(architecture) else "onnx"
     if runtime == "onnx":
+        if not has_graph(architecture):
+            raise UsageError(
+                f"ONNX Runtime has no graph for {architecture.guidance} guidance by "
+                f"{architecture.injection}.",
+                "Use --runtime torch.",
+            )
         if device not in {"auto", "cpu"}:
             raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
         from denoise_cli.photo.runtime_onnx import OnnxRuntime
@@ -87,6 +94,7 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
     found = read_header(path)
     if found.kind != "denoiser":
         raise WeightsError(f"{weights} holds a classifier, not a denoiser.")
+    check_needs_picture_alone(found, path)
     if wanted not in {None, found.name}:
         raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
     return path

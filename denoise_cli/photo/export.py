@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_cli.errors import OutputExists
+from denoise_cli.errors import OutputExists, WeightsError
 from denoise_cli.files import write_atomic
 from denoise_cli.models.registry import DENOISERS, ModelInfo
 from denoise_cli.photo.onnx_format import Graph
-from denoise_cli.photo.onnx_graphs import PLAIN, guidance, unet
+from denoise_cli.photo.onnx_graphs import PLAIN, guidance, has_graph, unet
 from denoise_cli.photo.onnx_layers import Layers
 from denoise_cli.photo.runtime_onnx import read_tensors
 from denoise_cli.weights.header import Architecture, read_header
@@ -28,11 +28,17 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
 
     Raises:
         OutputExists: `output` is there already and may not be replaced.
-        WeightsError: The weights cannot be read.
+        WeightsError: The weights cannot be read, or their guidance has no graph.
     """
     if output.exists() and not overwrite:
         raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
     architecture = read_header(weights)
+    if not has_graph(architecture):
+        raise WeightsError(
+            f"{weights} has {architecture.guidance} guidance by {architecture.injection}, which cannot be "
+            "exported.",
+            "Export weights with predicted guidance by concat.",
+        )
     info = DENOISERS[architecture.name]
     graph = Graph()
     layers = Layers(graph, read_tensors(weights), architecture.batch_norm)

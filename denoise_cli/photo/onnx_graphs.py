@@ -11,9 +11,15 @@ from collections.abc import Callable
 from denoise_cli.models.registry import denoiser_info
 from denoise_cli.photo.onnx_format import Graph
 from denoise_cli.photo.onnx_layers import Layers, Tensors
+from denoise_cli.weights.header import Architecture
 
 GUIDANCE_CHANNELS = 32
 _PICTURE = (1, 3, "height", "width")
+
+
+def has_graph(architecture: Architecture) -> bool:
+    """Whether a denoiser can be built here; guidance other than the study's cannot."""
+    return (architecture.guidance, architecture.injection) == ("predicted", "concat")
 
 
 def denoiser_graph(name: str, tensors: Tensors, batch_norm: bool) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import BEYOND_THE_PICTURE, Injection, Source
 from denoise_cli.models.registry import Kind
 
 KEY = "denoise"
@@ -39,6 +39,16 @@ class Architecture:
     noise: str = ""
     guidance: Source = "predicted"
     injection: Injection = "concat"
+
+
+def check_needs_picture_alone(architecture: Architecture, path: str | Path) -> None:
+    """Refuse a denoiser that must be told more than a photo shows; raises `WeightsError`."""
+    if architecture.guidance in BEYOND_THE_PICTURE:
+        raise WeightsError(
+            f"{path} has `{architecture.guidance}` guidance: it is told of each picture what no photo "
+            "shows, so it can only be scored on test images.",
+            "Use weights with predicted, features or zero guidance.",
+        )
 
 
 def read_header(path: Path) -> Architecture:

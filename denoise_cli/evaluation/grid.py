@@ -191,6 +191,13 @@ def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str
     if config.baselines:
         notes += baselines.notes(config.noise)
     grey = count_grey(source)
+    if (
+        config.benchmark is not None
+        and config.data.limit is not None
+        and not grey
+        and awgn_rows(config.data.dataset)
+    ):
+        notes.append(f"Published rows are for the whole test set, ours for {len(source)} of its images.")
     if 0 < grey < len(source):
         notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
     if share == "part" and config.protocol == "paper":

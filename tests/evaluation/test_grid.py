@@ -121,6 +121,8 @@ def test_the_benchmark_scores_as_the_papers_do(tmp_path: Path, mode: str) -> Non
     assert cell.psnr == pytest.approx(expected, abs=1e-3)
     published = {row.method: row.psnr for row in results.published}
     assert published == ({} if mode == "L" else awgn_rows("cbsd68"))
+    few = compare(weights=run, data=TestDataConfig(dataset=str(folder), limit=1), benchmark="awgn")
+    assert any("whole test set, ours for 1" in note for note in few.notes) == (mode == "RGB")
 
 
 def test_published_values_stand_only_where_they_compare(tmp_path: Path) -> None:

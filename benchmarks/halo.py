@@ -24,7 +24,7 @@ from denoise_cli.photo.survey import survey
 from denoise_cli.photo.tiles import exact_halo, plan_windows
 from denoise_cli.photo.windows import WindowRunner
 
-HALOS = (0, 4, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 72, 80, 96)
+HALOS = (0, 4, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 72, 80, 96, 104, 112, 120)
 
 
 def main() -> None:

@@ -123,6 +123,8 @@ def compare(
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
+    if settings.guidance and (format_ is Format.html or (output and output.suffix in {".html", ".htm"})):
+        raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
     from denoise_cli.devices import resolve_device
     from denoise_cli.distributed import join, launched_device

@@ -9,7 +9,7 @@ from denoise_cli.config import CompareConfig
 from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.cells import CellName
-from denoise_cli.evaluation.grid_training import TrainOne, Wanted, plan, run_jobs
+from denoise_cli.evaluation.grid_training import Job, TrainOne, Wanted, plan, run_jobs
 from denoise_cli.evaluation.told import true_classes
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.store import find_weights
@@ -27,8 +27,13 @@ def train_guided(config: CompareConfig, train_one: TrainOne, note: Callable[[str
     """
     if "oracle" in config.guidance:
         _check_labels(config)
-    jobs = list(plan(config, list(_wanted(config))))
+    jobs = plan_guided(config)
     return {job.config.folder: why for job, why in run_jobs(jobs, train_one, note)}
+
+
+def plan_guided(config: CompareConfig) -> list[Job]:
+    """The runs that are not finished; raises `ConfigError` where a recipe is wrong."""
+    return list(plan(config, list(_wanted(config))))
 
 
 def _check_labels(config: CompareConfig) -> None:

@@ -1,0 +1,201 @@
+"""Gains against numpy, and the report's page from stored results."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from denoise_cli.errors import DataError
+from denoise_cli.evaluation.guidance_chart import draw_gains
+from denoise_cli.evaluation.guidance_gains import build_rows
+from denoise_cli.evaluation.guidance_report import build_guidance_sheets
+from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, Variant, read_guidance
+from denoise_cli.evaluation.intervals import seed_interval
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "update_guidance.py"
+PAGE = "# Guidance\n\nBefore.\n\n<!-- results -->\nstale\n<!-- end of results -->\n\nAfter.\n"
+COUNT = 12
+RIGHT = "110100111010"
+
+
+def variant(source: Any, injection: Any = "concat") -> Variant:
+    if source == "none":
+        return Variant(model="unet", source="none", injection=None, batch_norm=True)
+    return Variant(model="resnet_unet", source=source, injection=injection, batch_norm=True)
+
+
+def values(seed: int, gain: float, noise: str) -> np.ndarray:
+    """The plain U-Net's PSNR of a seed, plus a gain that differs by image."""
+    base = np.random.default_rng([seed, len(noise)]).normal(25, 2, COUNT).round(4)
+    spread = np.random.default_rng(7).normal(1, 0.1, COUNT)
+    return np.asarray(base + gain * spread)
+
+
+def run(source: Any, seed: int, gain: float, noise: str = "basic", injection: Any = "concat") -> GuidedRun:
+    psnr = values(seed, gain, noise)
+    return GuidedRun(
+        variant=variant(source, injection),
+        noise=noise,
+        trained_on="basic",
+        seed=seed,
+        weights="runs/a",
+        sha256="0" * 64,
+        psnr=tuple(psnr),
+        ssim=tuple(psnr / 40),
+        right="" if source == "none" else RIGHT,
+    )
+
+
+def results(**fields: Any) -> GuidanceResults:
+    runs = [
+        run(source, seed, gain + 0.05 * seed * (gain > 0), noise)
+        for noise in ("basic", "gaussian:0.1")
+        for seed in (0, 1)
+        for source, gain in (("oracle", 0.3), ("none", 0.0), ("predicted", 0.1), ("shuffled", -0.02))
+    ]
+    stored = GuidanceResults(
+        dataset="data/stl10-part/",
+        images=tuple(f"{number}.png" for number in range(COUNT)),
+        seed=0,
+        device="cpu",
+        versions={"torch": "2"},
+        runs=tuple(runs),
+        notes=("One run failed.",),
+    )
+    return stored.model_copy(update=fields)
+
+
+def test_gains_are_paired_by_image_and_seed() -> None:
+    rows = {row.variant.source: row for row in build_rows(results(), "basic", True)}
+    assert list(rows) == ["none", "predicted", "oracle", "shuffled"]
+    assert rows["none"].psnr_gain is None
+    assert rows["none"].psnr == pytest.approx(np.mean([values(seed, 0, "basic") for seed in (0, 1)]))
+    differences = np.array([values(s, 0.3 + 0.05 * s, "basic") - values(s, 0, "basic") for s in (0, 1)])
+    oracle = rows["oracle"]
+    gain = oracle.psnr_gain
+    assert gain is not None
+    assert gain.mean == pytest.approx(differences.mean())
+    # The plain scores vary by 2 dB from image to image, the paired differences by 0.03 dB.
+    assert 0 < gain.interval[0] < gain.mean < gain.interval[1]
+    assert gain.interval[1] - gain.interval[0] < 0.1
+    assert oracle.seeds == pytest.approx(differences.mean(1))
+    right = np.array([digit == "1" for digit in RIGHT])
+    assert oracle.where_right is not None
+    assert oracle.where_wrong is not None
+    assert oracle.where_right.mean == pytest.approx(differences[:, right].mean())
+    assert oracle.where_wrong.mean == pytest.approx(differences[:, ~right].mean())
+    assert (oracle.where_right.count, oracle.where_wrong.count) == (7, 5)
+    assert oracle.accuracy == pytest.approx(7 / 12)
+    assert oracle.ssim_gain is not None
+    assert oracle.ssim_gain.mean == pytest.approx(differences.mean() / 40)
+
+
+def test_seeds_of_an_image_are_drawn_together() -> None:
+    """Were they drawn alone, two equal seeds would make an interval narrower than one seed's."""
+    both = results()
+    twice = [r.model_copy(update={"seed": seed}) for r in both.runs if r.seed == 0 for seed in (0, 1)]
+    one = results(runs=tuple(r for r in both.runs if r.seed == 0))
+    (narrow,) = (r for r in build_rows(one, "basic", True) if r.variant.source == "oracle")
+    (same,) = (
+        r for r in build_rows(results(runs=tuple(twice)), "basic", True) if r.variant.source == "oracle"
+    )
+    assert narrow.psnr_gain is not None
+    assert same.psnr_gain is not None
+    assert same.psnr_gain.interval == pytest.approx(narrow.psnr_gain.interval)
+    assert narrow.seeds_interval is None
+
+
+def test_interval_over_seeds_against_the_tables_of_students_t() -> None:
+    assert seed_interval([0.1]) is None
+    # Two values: mean +- 12.706 * |a - b| / 2.
+    assert seed_interval([0.1, 0.3]) == pytest.approx((0.2 - 12.706 * 0.1, 0.2 + 12.706 * 0.1))
+    three = np.array([0.1, 0.3, 0.2])
+    half = 4.303 * three.std(ddof=1) / 3**0.5
+    assert seed_interval(three) == pytest.approx((0.2 - half, 0.2 + half))
+
+
+def test_a_run_without_its_pair_has_no_gain() -> None:
+    runs = tuple(r for r in results().runs if r.seed == 0 or r.variant.source == "oracle")
+    runs = tuple(r for r in runs if r.variant.source != "none" or r.noise != "basic")
+    (oracle,) = (r for r in build_rows(results(runs=runs), "basic", True) if r.variant.source == "oracle")
+    assert oracle.psnr_gain is None
+    assert oracle.seeds == ()
+    assert "-" in {
+        value
+        for group in build_guidance_sheets(results(runs=runs))[0].groups
+        for value in group.columns[0].values
+    }
+
+
+def test_injections_are_named_where_there_are_several() -> None:
+    assert build_guidance_sheets(results())[0].rows == ("none", "predicted", "oracle", "shuffled")
+    both = results(runs=(*results().runs, run("oracle", 0, 0.4, injection="film")))
+    assert build_guidance_sheets(both)[0].rows == (
+        "none",
+        "predicted, concat",
+        "oracle, concat",
+        "shuffled, concat",
+        "oracle, film",
+    )
+
+
+def test_the_figure_has_a_line_per_source_by_noise_level() -> None:
+    ((name, figure),) = draw_gains(results()).items()
+    assert name == "gain-basic-bn"
+    (axes,) = figure.axes
+    lines = {container.get_label(): container[0].get_xdata() for container in axes.containers}
+    assert {label: list(x) for label, x in lines.items()} == {
+        source: [0.1, 0.2] for source in ("predicted", "oracle", "shuffled")
+    }
+    assert draw_gains(results(runs=(run("none", 0, 0, "intense"), run("zero", 0, 0, "intense")))) == {}
+
+
+def update(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_page_is_made_from_stored_results_by_one_command(tmp_path: Path) -> None:
+    page, stored = tmp_path / "guidance.md", tmp_path / "guidance.json"
+    page.write_text(PAGE)
+    stored.write_text(results().model_dump_json())
+    names = ("--page", page, "--results", stored)
+    assert update("--check", *names).returncode == 1
+    done = update(*names)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert text.startswith("# Guidance\n\nBefore.\n\n<!-- results -->\n### basic, BN on")
+    assert text.endswith("<!-- end of results -->\n\nAfter.\n")
+    assert "stale" not in text
+    rows = {row.variant.source: row for row in build_rows(results(), "basic", True)}
+    gain = rows["oracle"].psnr_gain
+    assert gain is not None
+    assert f"| oracle | {rows['oracle'].psnr:.3f} |" in text
+    assert f"{gain.mean:+.3f} ({gain.interval[0]:+.3f} to {gain.interval[1]:+.3f})" in text
+    assert "| 58.3 % |" in text
+    assert "- One run failed." in text
+    assert "![Gain against the noise level](guidance-gain-basic-bn.png)" in text
+    assert (tmp_path / "guidance-gain-basic-bn.png").stat().st_size > 1000
+    assert update("--check", *names).returncode == 0
+    changed = results(runs=results().runs[1:])
+    stored.write_text(changed.model_dump_json())
+    late = update("--check", *names)
+    assert late.returncode == 1
+    assert "update_guidance.py" in late.stderr
+
+
+def test_results_that_are_not_whole(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('{"kind": "guidance"}')
+    with pytest.raises(DataError, match="does not hold a whole comparison of guidance"):
+        read_guidance(path)
+    path.write_text('{"format": 1}')
+    assert read_guidance(path) is None
+    assert read_guidance(tmp_path / "absent.json") is None
+    path.write_text(results().model_dump_json())
+    assert read_guidance(path) == results()

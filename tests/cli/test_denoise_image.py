@@ -136,54 +136,59 @@ def test_standard_input_and_output(denoise, cae, tmp_path):
     assert done.stdout == (tmp_path / "a.denoised.png").read_bytes()
 
 
+def write_folder(folder: Path) -> tuple[set[str], set[str]]:
+    """200 files, half of them in a sub-folder, 10 of them no photos; the names of good and bad."""
+    names = [("deep/" if number % 2 else "") + f"{number:03}.png" for number in range(200)]
+    bad = {names[20 * number + number % 2] for number in range(10)}
+    for number, name in enumerate(names):
+        path = write_photo(folder / name, number)
+        if name in bad:
+            path.write_bytes((b"", b"broken", path.read_bytes()[:2000])[number % 3])
+    return set(names) - bad, bad
+
+
 def test_a_folder_with_bad_files(denoise, cae, tmp_path):
     """The good are done, the bad are named, nothing is left over; a second run skips."""
-    for number in range(20):
-        write_photo(tmp_path / "in" / ("deep" if number % 2 else "") / f"{number:02}.png", number)
-    bad = [tmp_path / "in" / "03bad.png", tmp_path / "in" / "deep" / "99bad.jpg"]
-    for path in bad:
-        path.write_bytes(b"broken")
+    good, bad = write_folder(tmp_path / "in")
     arguments = ("denoise-image", "in", "--recursive", "--output", "out", "--weights", cae, "--json")
     done = denoise(*arguments)
     assert done.returncode == 1
-    assert all(path.name in done.stderr for path in bad)
-    assert "2 of 22" in done.stderr
+    assert all(name in done.stderr for name in bad)
+    assert "10 of 200" in done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert sorted(row["status"] for row in rows) == ["done"] * 20 + ["failed"] * 2
-    good = files_below(tmp_path / "in") - {path.relative_to(tmp_path / "in").as_posix() for path in bad}
+    assert sorted(row["status"] for row in rows) == ["done"] * 190 + ["failed"] * 10
+    assert {row["input"] for row in rows if row["status"] == "failed"} == {f"in/{name}" for name in bad}
     assert files_below(tmp_path / "out") == good
     times = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in good}
     done = denoise(*arguments, "--skip-existing")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert sorted(row["status"] for row in rows) == ["failed"] * 2 + ["skipped"] * 20
+    assert sorted(row["status"] for row in rows) == ["failed"] * 10 + ["skipped"] * 190
     assert times == {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in good}
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_killed_in_the_middle_and_run_again(how, denoise, cae, tmp_path):
-    count = 40
-    for number in range(count):
-        write_photo(tmp_path / "in" / f"{number:02}.png", number, (400, 400))
-    arguments = ["denoise-image", "in", "--output", "out", "--weights", str(cae), "--skip-existing"]
+    good, _ = write_folder(tmp_path / "in")
+    arguments = ["denoise-image", "in", "--recursive", "--output", "out", "--weights", str(cae)]
     process = subprocess.Popen(
         [sys.executable, "-m", "denoise_cli", *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     out = tmp_path / "out"
     deadline = time.monotonic() + 60
-    while not out.is_dir() or sum(path.name[0] != "." for path in out.iterdir()) < 3:
+    while sum(path.name[0] != "." for path in out.rglob("*.png")) < 60:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(how)
     assert process.wait(60) == (143 if how == signal.SIGTERM else -9)
-    finished = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name[0] != "."}
-    assert 3 <= len(finished) < count
+    finished = {path: path.stat().st_mtime_ns for path in out.rglob("*.png") if path.name[0] != "."}
+    assert 60 <= len(finished) < len(good)
     if how == signal.SIGTERM:
-        assert len(finished) == len(list(out.iterdir()))
-    assert denoise(*arguments).returncode == 0
-    assert files_below(out) == {f"{number:02}.png" for number in range(count)}
+        assert len(finished) == len(files_below(out))
+    assert denoise(*arguments, "--skip-existing").returncode == 1
+    assert files_below(out) == good
     assert finished == {path: path.stat().st_mtime_ns for path in finished}
-    for path in out.iterdir():
+    for path in out.rglob("*.png"):
         with Image.open(path) as image:
             image.load()
 

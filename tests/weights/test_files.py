@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.weights.files import build, load_classifier, load_weights, save_weights
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import KEY, Architecture, read_header
 from denoise_cli.weights.store import bundled_name, find_classifier, find_weights
 
 CLASSES = ("airplane", "cat", "ship")
@@ -135,3 +137,14 @@ def test_names_of_bundled_files() -> None:
     assert bundled_name("unet", True) == "unet-bn"
     assert bundled_name("unet", False) == "unet-nobn"
     assert bundled_name("photo_unet", True) == bundled_name("photo_unet", False) == "photo_unet"
+
+
+def test_a_file_from_before_guidance_had_a_choice_is_the_studys(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    architecture = _save(path, name="cnn_unet")
+    header = {
+        name: value for name, value in asdict(architecture).items() if name not in {"guidance", "injection"}
+    }
+    save_file(load_file(path), path, {KEY: json.dumps(header)})
+    assert load_weights(path)[0] == architecture
+    assert (architecture.guidance, architecture.injection) == ("predicted", "concat")

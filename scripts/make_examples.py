@@ -26,7 +26,7 @@ def main() -> None:
     Image.fromarray(clean).save(FOLDER / "clean.png", optimize=True)
     pixels = (noisy.permute(1, 2, 0) * 255).round().numpy().astype(np.uint8)
     Image.fromarray(pixels).save(FOLDER / "noisy.png", optimize=True)
-    pair = np.concatenate([pixels, denoise(pixels, load_model("cnn_unet"))], axis=1)
+    pair = np.concatenate([pixels, denoise(pixels, load_model())], axis=1)
     (ROOT / "docs").mkdir(exist_ok=True)
     Image.fromarray(pair).save(ROOT / "docs" / "before-after.jpg", quality=85)
 

@@ -13,7 +13,7 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
 
-DEFAULT_MODEL = "cnn_unet"
+DEFAULT_MODEL = "photo_unet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
 
 PREFIX = ".denoise-"
 
@@ -19,11 +23,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
+        with os.fdopen(handle, "r+b") as file:
+            with suppress(OSError):  # a file system without locks
+                _lock(file.fileno())
+            yield temporary
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
@@ -42,4 +47,23 @@ def write_atomic(path: Path, data: bytes) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that a killed process left in `folder` or below."""
     for path in folder.rglob(f"{PREFIX}*"):
+        remove_abandoned(path)
+
+
+def remove_abandoned(path: Path) -> None:
+    """Delete a temporary file unless the process that writes it is alive."""
+    try:
+        with path.open("rb") as file:
+            _lock(file.fileno())
         path.unlink(missing_ok=True)
+    except OSError:  # it is being written, or is gone already
+        return
+
+
+def _lock(handle: int) -> None:
+    """Mark an open file as in use until it is closed; `OSError` where another process did so.
+
+    Windows does not delete open files in any case.
+    """
+    if sys.platform != "win32":
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,11 +7,12 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.files import PREFIX
+from denoise_cli.files import PREFIX, remove_abandoned
 from denoise_cli.photo.formats import SUFFIXES, Format, show
 
 _RESULT = ".denoised"
@@ -124,13 +125,15 @@ def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
     """Delete the unfinished files that a killed run left in the folders of these results.
 
     Args:
-        older_than: Seconds since the last change; younger files may be another process's.
+        older_than: Seconds since the last change; younger files may be those of another computer,
+            whose locks are not seen everywhere.
     """
     now = time.time()
     for folder in {item.output.parent for item in items}:
         for path in folder.glob(f"{PREFIX}*"):
-            if now - path.stat().st_mtime >= older_than:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # finished by its process meanwhile
+                if now - path.stat().st_mtime >= older_than:
+                    remove_abandoned(path)
 
 
 def _in_folder(root: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from denoise_cli.errors import UsageError
+from denoise_cli.files import PREFIX, replacing
 from denoise_cli.models import build_denoiser
 from denoise_cli.photo.names import find_photos, parse_shard
 from denoise_cli.weights.files import save_weights
@@ -191,6 +192,17 @@ def test_killed_in_the_middle_and_run_again(how, denoise, cae, tmp_path):
     for path in out.rglob("*.png"):
         with Image.open(path) as image:
             image.load()
+
+
+def test_two_runs_in_one_folder(denoise, cae, tmp_path):
+    """A run leaves alone what another one is writing, and clears what a killed one left."""
+    write_photo(tmp_path / "a.png")
+    (tmp_path / f"{PREFIX}killed.png").touch()
+    with replacing(tmp_path / "b.png") as at_work:
+        at_work.write_bytes(b"half")
+        assert denoise("denoise-image", "a.png", "--weights", cae).returncode == 0
+    assert files_below(tmp_path) == {"a.png", "a.denoised.png", "b.png"}
+    assert (tmp_path / "b.png").read_bytes() == b"half"
 
 
 def test_shards_divide_the_photos(denoise, cae, tmp_path):

@@ -31,6 +31,8 @@ class ModelInfo:
         gflop_per_megapixel: Multiplications and additions of one forward pass, in 1e9,
             per 1e6 input pixels (without the classifier that guides a model, which sees one
             small picture).
+        memory_per_pixel: Bytes of a forward pass at its peak, per input pixel, in float32
+            (`benchmarks/throughput.py`); what a window of a photo may cost follows from it.
         classifier: Registry key of the classifier that guides it, if any.
         batch_norm: Whether it can be built with batch normalisation; where it cannot, that
             setting is False whatever was asked for.
@@ -45,6 +47,7 @@ class ModelInfo:
     receptive_radius: int
     halo: int
     gflop_per_megapixel: float
+    memory_per_pixel: int
     classifier: str | None = None
     batch_norm: bool = True
     channels: int = 3
@@ -60,6 +63,7 @@ _ENTRIES = (
         receptive_radius=6,
         halo=6,
         gflop_per_megapixel=372.1,
+        memory_per_pixel=960,
     ),
     ModelInfo(
         name="cae",
@@ -70,6 +74,7 @@ _ENTRIES = (
         receptive_radius=34,
         halo=32,
         gflop_per_megapixel=8.5,
+        memory_per_pixel=80,
     ),
     ModelInfo(
         name="unet",
@@ -80,6 +85,7 @@ _ENTRIES = (
         receptive_radius=108,
         halo=72,
         gflop_per_megapixel=92.6,
+        memory_per_pixel=215,
     ),
     ModelInfo(
         name="cnn_unet",
@@ -90,6 +96,7 @@ _ENTRIES = (
         receptive_radius=108,
         halo=72,
         gflop_per_megapixel=93.8,
+        memory_per_pixel=225,
         classifier="cnn",
     ),
     ModelInfo(
@@ -101,6 +108,7 @@ _ENTRIES = (
         receptive_radius=108,
         halo=72,
         gflop_per_megapixel=93.8,
+        memory_per_pixel=225,
         classifier="resnet",
     ),
     ModelInfo(
@@ -112,6 +120,7 @@ _ENTRIES = (
         receptive_radius=123,
         halo=128,
         gflop_per_megapixel=118.1,
+        memory_per_pixel=145,
         batch_norm=False,
     ),
     ModelInfo(
@@ -123,6 +132,7 @@ _ENTRIES = (
         receptive_radius=0,
         halo=0,
         gflop_per_megapixel=298.4,
+        memory_per_pixel=0,
     ),
     ModelInfo(
         name="resnet",
@@ -133,6 +143,7 @@ _ENTRIES = (
         receptive_radius=0,
         halo=0,
         gflop_per_megapixel=5.7,
+        memory_per_pixel=0,
     ),
 )
 

@@ -12,7 +12,7 @@ from denoise_cli.photo.denoiser import Denoiser
 from denoise_cli.photo.formats import Format, format_of, show
 from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.read import Photo, open_photo
-from denoise_cli.photo.survey import survey
+from denoise_cli.photo.survey import NoiseSampler, survey
 from denoise_cli.photo.write import choose_encoding, losses, writing
 
 OnShare = Callable[[float], None]
@@ -68,10 +68,11 @@ def denoise_file(
     start = time.perf_counter()
     photo = open_photo(source)
     kind = settings.format or (format_of(output) if output.suffix else photo.format)
-    encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
+    # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     found = survey(photo, denoiser.architecture.image_size if denoiser.guided else None)
+    encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
+    rows = NoiseSampler(photo)
     with writing(output, photo, encoding) as sink:
-        denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
-    return Result(
-        output, photo, found.sigma, photo.notes + losses(photo, encoding), time.perf_counter() - start
-    )
+        denoise_rows(rows, found, denoiser, settings.controls, sink, on_share=on_share)
+    notes = photo.notes + losses(photo, encoding)
+    return Result(output, photo, rows.noise.sigma(), notes, time.perf_counter() - start)

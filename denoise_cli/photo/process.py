@@ -60,12 +60,11 @@ def denoise_rows(
         block = buffer.take(span.start, span.stop)
         stop = min(span.keep_stop, rows.height)
         kept = block[span.keep_start - span.start : stop - span.start, : rows.width]
-        colours = block[..., : rows.channels]
-        if rows.alpha:
-            colours = fill_hidden(colours, block[..., -1])
         result = np.empty(kept.shape, sink.dtype)
         for column in plan.columns:
-            noisy = to_planes(colours[:, column.start : column.stop])
+            window = block[:, column.start : column.stop]
+            colours = window[..., : rows.channels]
+            noisy = to_planes(fill_hidden(colours, window[..., -1]) if rows.alpha else colours)
             clean = run(as_rgb(noisy), span, column)
             if found.grey:
                 clean = np.repeat(as_grey(clean), rows.channels, axis=0)
@@ -76,8 +75,8 @@ def denoise_rows(
         if rows.alpha:
             _keep_hidden(result, kept)
         sink.write(result)
-        # The next block is read before these names are used again.
-        del block, kept, colours, result
+        # The next rows are computed before this name is used again.
+        del result
 
 
 def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:

@@ -1,20 +1,19 @@
-"""A first look at the whole photo: its noise level, whether it is grey, its thumbnail.
-
-Reading all rows once before the work begins also finds a file that ends early at once.
-"""
+"""What is learnt of the whole photo: whether it is grey, its thumbnail, its noise level."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from denoise_cli.photo.colour import Array, as_rgb, to_planes
+from denoise_cli.photo.read import Pixels
 from denoise_cli.photo.resize import Thumbnail
 from denoise_cli.photo.rows import STRIP, Rows
 
-_SAMPLE = 2_000_000
+_SAMPLE = 500_000
 _BINS = 4096
 # The median of |N(0, 1)|.
 _NORMAL_MEDIAN = 0.67449
@@ -22,36 +21,46 @@ _NORMAL_MEDIAN = 0.67449
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first look found.
+    """What must be known before the work begins.
 
     Attributes:
-        sigma: Estimated standard deviation of the noise per colour channel, on [0, 1].
         grey: Whether all colour channels are the same everywhere.
         thumbnail: (1, 3, S, S) for the classifier of a guided model, else None.
     """
 
-    sigma: tuple[float, ...]
     grey: bool
     thumbnail: NDArray[np.float32] | None
 
 
 def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
-    """Read all of `photo` once; make a thumbnail of `thumbnail_side` pixels if asked."""
+    """Read as much of `photo` as is needed; make a thumbnail of `thumbnail_side` pixels if asked."""
     thumbnail = None if thumbnail_side is None else Thumbnail(photo.height, photo.width, thumbnail_side)
-    noise = NoiseLevel(photo.channels)
-    every = max(1, photo.height * photo.width // _SAMPLE)
     grey = True
-    for number, strip in enumerate(photo.strips(STRIP)):
+    for strip in () if thumbnail is None and photo.channels == 1 else photo.strips(STRIP):
         colours = strip[..., : photo.channels]
         grey = grey and bool((colours == colours[..., :1]).all())
-        if thumbnail is None and number % every:
-            continue
-        planes = to_planes(colours)
-        if number % every == 0:
-            noise.add(planes)
         if thumbnail is not None:
-            thumbnail.add(as_rgb(planes))
-    return Survey(noise.sigma(), grey, None if thumbnail is None else thumbnail.result())
+            thumbnail.add(as_rgb(to_planes(colours)))
+        elif not grey:
+            break
+    return Survey(grey, None if thumbnail is None else thumbnail.result())
+
+
+class NoiseSampler:
+    """A photo as it is, whose noise level is estimated from some of its rows while they are read."""
+
+    def __init__(self, photo: Rows) -> None:
+        self._photo = photo
+        self.height, self.width = photo.height, photo.width
+        self.channels, self.alpha = photo.channels, photo.alpha
+        self.noise = NoiseLevel(photo.channels)
+
+    def strips(self, rows: int) -> Iterator[Pixels]:
+        every = max(1, self.height * self.width // _SAMPLE)
+        for number, strip in enumerate(self._photo.strips(rows)):
+            if number % every == 0:
+                self.noise.add(to_planes(strip[..., : self.channels]))
+            yield strip
 
 
 class NoiseLevel:

@@ -202,16 +202,18 @@ def _normalised(image: pyvips.Image, notes: list[str]) -> pyvips.Image:
         image = image.copy()
         if image.get_typeof("icc-profile-data"):
             image.remove("icc-profile-data")
-    elif image.get_typeof("palette"):
+    elif image.get_typeof("palette") or image.get_typeof("palette-bit-depth"):
         notes.append("its palette was converted to full colour")
     return image
 
 
 def _damaged(name: str, kind: Format, error: pyvips.Error) -> ImageError:
-    if kind.name == "heic":
+    detail = str(error.detail or "")
+    if kind.name == "heic" and any(word in detail for word in ("plugin", "not been built", "nsupported")):
         return ImageError(
-            f"{name} is a HEIC file that the installed libvips cannot decode.",
-            "Convert it to another format first.",
+            f"{name} is a HEIC file, which the installed libvips cannot decode.",
+            "Convert it to JPEG or PNG first, or run `pip uninstall pyvips-binary` and install the "
+            "system's libvips (`apt install libvips42`, `brew install vips`), which can.",
         )
-    reason = " ".join(str(error.detail or "").split("\n")[0].split())
+    reason = " ".join(detail.split("\n", maxsplit=1)[0].split())
     return ImageError(f"{name} is a damaged {kind.name.upper()} file ({reason or 'it cannot be decoded'}).")

@@ -13,8 +13,8 @@ from denoise_cli.files import replacing
 from denoise_cli.photo.colour import Array, as_rgb, convert_depth, to_planes
 from denoise_cli.photo.formats import show
 from denoise_cli.photo.read import Pixels, open_photo
-from denoise_cli.photo.rows import STRIP
 
+_STRIP = 256
 _SIDE = 640
 _ZOOM = 4
 _GAP = 8
@@ -75,13 +75,13 @@ def write_side_by_side(before: Path, after: Path, output: Path) -> None:
 def _read_planes(path: Path) -> Array:
     """The colours of a photo as float32 (3, H, W) in [0, 1]."""
     photo = open_photo(path)
-    return as_rgb(to_planes(np.concatenate(list(photo.strips(STRIP)))[..., : photo.channels]))
+    return as_rgb(to_planes(np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]))
 
 
 def _read_upright(path: Path) -> Pixels:
     """The colours of a photo as uint8 (H, W, 3), turned as its EXIF orientation says."""
     photo = open_photo(path)
-    pixels = np.concatenate(list(photo.strips(STRIP)))[..., : photo.channels]
+    pixels = np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]
     pixels = convert_depth(pixels, np.dtype(np.uint8))
     image = pyvips.Image.new_from_array(np.repeat(pixels, 3 // photo.channels, axis=2))
     if photo.header.get_typeof("orientation"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from denoise_cli.errors import UsageError
 from denoise_cli.photo.alpha import fill_hidden
-from denoise_cli.photo.colour import LUMA, Array, as_grey, as_rgb, convert_depth, from_planes, to_planes
+from denoise_cli.photo.colour import LUMA, Array, as_grey, as_rgb, convert_depth, fill_pixels, to_planes
 from denoise_cli.photo.denoiser import Denoiser
 from denoise_cli.photo.read import Pixels
 from denoise_cli.photo.rows import RowBuffer, Rows
@@ -56,6 +56,7 @@ def denoise_rows(
     plan = plan_for(denoiser, rows.height, rows.width, controls.tile)
     run = WindowRunner(denoiser, plan, halo, found.thumbnail)
     buffer = RowBuffer(rows, plan.rows[0].stop, plan.width)
+    planes = np.empty((rows.channels, plan.rows[0].stop, plan.columns[0].stop), np.float32)
     for span in plan.rows:
         block = buffer.take(span.start, span.stop)
         stop = min(span.keep_stop, rows.height)
@@ -64,13 +65,13 @@ def denoise_rows(
         for column in plan.columns:
             window = block[:, column.start : column.stop]
             colours = window[..., : rows.channels]
-            noisy = to_planes(fill_hidden(colours, window[..., -1]) if rows.alpha else colours)
+            noisy = to_planes(fill_hidden(colours, window[..., -1]) if rows.alpha else colours, planes)
             clean = run(as_rgb(noisy), span, column)
             if found.grey:
                 clean = np.repeat(as_grey(clean), rows.channels, axis=0)
             inside = _inside(span, column, stop, rows.width)
-            part = from_planes(adjust(noisy[inside], clean[inside], controls), sink.dtype)
-            result[:, column.keep_start : column.keep_start + part.shape[1], : rows.channels] = part
+            part = result[:, column.keep_start : column.keep_stop, : rows.channels]
+            fill_pixels(part, adjust(noisy[inside], clean[inside], controls))
             on_share(part.shape[0] * part.shape[1] / (rows.height * rows.width))
         if rows.alpha:
             _keep_hidden(result, kept)

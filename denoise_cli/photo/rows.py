@@ -11,7 +11,6 @@ import numpy as np
 
 from denoise_cli.photo.read import Pixels
 
-STRIP = 256
 # Small pieces are put where earlier ones were; for large ones the system would hand out and clear
 # new memory each time, which took a third of the time of reading.
 _READ_ROWS = 32

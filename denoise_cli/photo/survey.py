@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from denoise_cli.photo.colour import Array, as_rgb, to_planes
 from denoise_cli.photo.read import Pixels
 from denoise_cli.photo.resize import Thumbnail
-from denoise_cli.photo.rows import STRIP, Rows
+from denoise_cli.photo.rows import Rows
 
+_STRIP = 64
 _SAMPLE = 500_000
 _BINS = 4096
 # The median of |N(0, 1)|.
@@ -36,7 +37,7 @@ def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
     """Read as much of `photo` as is needed; make a thumbnail of `thumbnail_side` pixels if asked."""
     thumbnail = None if thumbnail_side is None else Thumbnail(photo.height, photo.width, thumbnail_side)
     grey = True
-    for strip in () if thumbnail is None and photo.channels == 1 else photo.strips(STRIP):
+    for strip in () if thumbnail is None and photo.channels == 1 else photo.strips(_STRIP):
         colours = strip[..., : photo.channels]
         grey = grey and bool((colours == colours[..., :1]).all())
         if thumbnail is not None:

@@ -15,7 +15,6 @@ import numpy as np
 import skimage.data
 import torch
 
-from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.photo.arrays import ArrayRows
@@ -23,6 +22,7 @@ from denoise_cli.photo.denoiser import Denoiser, load_denoiser
 from denoise_cli.photo.survey import survey
 from denoise_cli.photo.tiles import exact_halo, plan_windows
 from denoise_cli.photo.windows import WindowRunner
+from denoise_cli.weights.store import list_bundled
 
 HALOS = (0, 4, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 72, 80, 96, 104, 112, 120)
 
@@ -33,10 +33,8 @@ def main() -> None:
     parser.add_argument("--weights", nargs="*", default=[], help="weight files (default: all bundled)")
     parser.add_argument("--side", type=int, default=768, help="side of the photo in pixels")
     args = parser.parse_args()
-    models = [load_denoiser(weights=path, runtime="onnx") for path in args.weights]
-    models = models or [load_denoiser(name, runtime="onnx") for name in DENOISERS]
-    for denoiser in models:
-        measure(denoiser, args.side)
+    for path in args.weights or [bundled.path for bundled in list_bundled()]:
+        measure(load_denoiser(weights=path, runtime="onnx"), args.side)
 
 
 def measure(denoiser: Denoiser, side: int) -> None:

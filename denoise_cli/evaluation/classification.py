@@ -53,7 +53,7 @@ def classify_images(
 
     Args:
         source: Clean, labelled images.
-        model, noise, seed, denoiser, world: As for `see`.
+        model, noise, seed, denoiser, world: As for `class_logits`.
 
     Raises:
         DataError: The images have no labels.
@@ -63,12 +63,12 @@ def classify_images(
             f"{source.name} has no class folders, so its images have no labels.",
             "Sort the images into one subfolder per class.",
         )
-    logits = see(model, source, noise, device=device, seed=seed, denoiser=denoiser, world=world)
+    logits = class_logits(model, source, noise, device=device, seed=seed, denoiser=denoiser, world=world)
     return Classification(source.labels, logits)
 
 
 @torch.inference_mode()
-def see(
+def class_logits(
     model: nn.Module,
     source: Images,
     noise: Sequence[NoiseSpec],

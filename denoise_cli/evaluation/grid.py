@@ -88,8 +88,7 @@ def run_grid(
         benchmark=config.benchmark,
         seed=config.seed,
         device=device_name(device),
-        versions={name: version(name) for name in ("denoise-cli", "torch", "numpy")}
-        | {"python": platform.python_version()},
+        versions=used_versions(),
         costs={name: _cost(name) for name in config.models},
         cells=tuple(compare_to_best(cells, None if source.groups is None else source.groups.numpy())),
         published=tuple(
@@ -176,6 +175,7 @@ def _with_published(cell: Cell) -> Cell:
 
 
 def check_sizes(source: Images) -> None:
+    """Raise `DataError` where an image is smaller than the window of SSIM."""
     sides = source.shapes.min(1).values
     small = int(sides.argmin())
     if int(sides[small]) < WINDOW:
@@ -220,7 +220,14 @@ def _cost(name: str) -> Cost:
     return Cost(parameters=parameters, gflop_per_megapixel=denoiser_info(name).gflop_per_megapixel)
 
 
+def used_versions() -> dict[str, str]:
+    """Versions of what scores depend on, by package name, and of Python."""
+    packages = {name: version(name) for name in ("denoise-cli", "torch", "numpy")}
+    return packages | {"python": platform.python_version()}
+
+
 def device_name(device: torch.device) -> str:
+    """The device with the GPU's name, or the processor's and its threads, for results."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +19,7 @@ from denoise_cli.distributed import World, join, launched_device
 from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation.cells import Candidate, read_runs
 from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.grid import check_sizes, device_name
+from denoise_cli.evaluation.grid import check_sizes, device_name, used_versions
 from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, Variant
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.evaluation.single import Progress, load_test_images
@@ -59,8 +57,7 @@ def run_guidance(
         groups=() if source.groups is None else tuple(source.groups.tolist()),
         seed=config.seed,
         device=device_name(device),
-        versions={name: version(name) for name in ("denoise-cli", "torch", "numpy")}
-        | {"python": platform.python_version()},
+        versions=used_versions(),
         runs=tuple(runs),
         notes=tuple(failed.values()),
     )

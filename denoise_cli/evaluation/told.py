@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import ALONE, World
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.classification import see
+from denoise_cli.evaluation.classification import class_logits
 from denoise_cli.evaluation.scoring import TEST_SEED
 from denoise_cli.models.guided import GuidedUNet, true_logits
 from denoise_cli.noise.spec import NoiseSpec
@@ -52,7 +52,7 @@ def told_logits(
         assert labels is not None
         return true_logits(labels, len(classes))
     if model.source == "shuffled":
-        seen = see(model.classifier, source, noise, device=device, seed=seed, world=world)
+        seen = class_logits(model.classifier, source, noise, device=device, seed=seed, world=world)
         return seen[derangement(source, seed)]
     return None
 

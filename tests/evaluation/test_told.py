@@ -14,7 +14,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.source import Images, ImageSource
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation import classification, scoring
-from denoise_cli.evaluation.classification import see
+from denoise_cli.evaluation.classification import class_logits
 from denoise_cli.evaluation.told import derangement, told_logits
 from denoise_cli.models import build_denoiser
 from denoise_cli.models.guidance import Source
@@ -61,7 +61,7 @@ def test_the_seed_chooses_the_others() -> None:
 
 def test_shuffled_is_told_what_another_noisy_image_shows(images: Images) -> None:
     told = told_logits(model("shuffled"), CLASSES, images, NOISE, device=CPU, seed=7)
-    seen = see(model("shuffled").classifier, images, NOISE, device=CPU, seed=7)
+    seen = class_logits(model("shuffled").classifier, images, NOISE, device=CPU, seed=7)
     assert told is not None
     for index, other in enumerate(derangement(images, 7).tolist()):
         assert torch.equal(told[index], seen[other])

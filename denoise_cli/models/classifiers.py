@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from denoise_cli.models.layers import conv_bn_relu
+from denoise_cli.models.layers import PointwiseConv2d, conv_bn_relu
 
 
 def resize_to(x: Tensor, size: int) -> Tensor:
@@ -77,7 +77,7 @@ class _BasicBlock(nn.Module):
         self.second = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=not batch_norm)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels_out:
-            projection: list[nn.Module] = [nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)]
+            projection: list[nn.Module] = [PointwiseConv2d(channels_in, channels_out, 1, stride, bias=False)]
             if batch_norm:
                 projection.append(nn.BatchNorm2d(channels_out))
             self.shortcut = nn.Sequential(*projection)

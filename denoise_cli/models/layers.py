@@ -32,3 +32,17 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     if right:
         x = F.pad(x, (0, right, 0, 0), mode="reflect" if right < width else "replicate")
     return x
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A 1×1 convolution with a stride: the pixels that it reads are taken first.
+
+    On CPUs without AVX-512, oneDNN's own strided 1×1 convolution writes past its workspace in the
+    backward pass where there are fewer than eight channels in channels_last order (oneDNN issue
+    6035): it crashes, or returns wrong gradients.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve `x` (B, C, H, W)."""
+        vertical, horizontal = self.stride
+        return F.conv2d(x[..., ::vertical, ::horizontal], self.weight, self.bias)

@@ -76,7 +76,7 @@ def in_a_process(function, *arguments):
 
 
 def run_tile(weights: Path, side: int) -> float:
-    """Seconds per megapixel of the network alone, the best of three runs."""
+    """Seconds per megapixel of the network alone, the median of three runs."""
     architecture = read_header(weights)
     graph = denoiser_graph(architecture.name, read_tensors(weights), architecture.batch_norm)
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -88,7 +88,7 @@ def run_tile(weights: Path, side: int) -> float:
         start = time.perf_counter()
         session.run(None, feed)
         times.append(time.perf_counter() - start)
-    return min(times[1:]) / (side * side / 1e6)
+    return statistics.median(times[1:]) / (side * side / 1e6)
 
 
 def measure_memory(weights: Path, side: int) -> float:

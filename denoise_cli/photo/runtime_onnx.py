@@ -65,8 +65,6 @@ def _session(model: bytes) -> ort.InferenceSession:
     # Planned blocks would come on top of what the first run allocates, a quarter more at the peak.
     options.enable_mem_pattern = False
     options.intra_op_num_threads = _usable_cores()
-    # A thread that waits in a loop would take a core from reading and writing, and from others.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

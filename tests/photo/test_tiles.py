@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,14 @@ from hypothesis import strategies as st
 from denoise_cli import denoise
 from denoise_cli.errors import UsageError
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.noise.apply import add_test_noise
+from denoise_cli.noise.spec import parse_noise
 from denoise_cli.photo.denoiser import load_denoiser
+from denoise_cli.photo.process import plan_for
 from denoise_cli.photo.runtime import WindowTooLargeError
-from denoise_cli.photo.tiles import exact_halo, plan_squares, plan_windows, split_axis
+from denoise_cli.photo.tiles import exact_halo, plan_squares, plan_windows, round_up, split_axis
 from denoise_cli.weights.files import load_weights
+from denoise_cli.weights.store import list_bundled
 
 SIZES = st.integers(1, 700)
 
@@ -67,6 +72,28 @@ def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, see
     with torch.inference_mode():
         whole = load_weights(path)[1](torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     assert np.abs(denoise(photo, denoiser, tile="exact") - whole.numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("bundled", list_bundled(), ids=lambda bundled: bundled.path.stem)
+@settings(max_examples=8, deadline=None)
+@given(
+    height=st.integers(60, 160),
+    width=st.integers(600, 900),
+    noise=st.sampled_from(["basic", "intense", "gaussian:0.05", "gaussian:0"]),
+    upright=st.booleans(),
+)
+def test_tiles_of_bundled_weights_agree_with_the_whole_photo(bundled, height, width, noise, upright):
+    picture = np.tile(skimage.data.astronaut()[200 : 200 + height], (1, 2, 1))[:, :width]
+    picture = picture.swapaxes(0, 1) if upright else picture
+    clean = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
+    noisy = add_test_noise(clean, parse_noise(noise), [0], 0)[0].permute(1, 2, 0).numpy()
+    denoiser = load_denoiser(weights=bundled.path, runtime="onnx")
+    whole = denoise(noisy, denoiser)
+    side = 2 * denoiser.info.halo + 64
+    denoiser.runtime.window = side * round_up(min(picture.shape[:2]), denoiser.info.size_multiple)
+    plan = plan_for(denoiser, *picture.shape[:2], "auto")
+    assert len(plan.rows) * len(plan.columns) > 1
+    assert np.abs(denoise(noisy, denoiser) - whole).max() <= 1 / 255
 
 
 def test_halves_when_the_device_runs_out_of_memory(weights):

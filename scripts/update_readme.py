@@ -9,6 +9,7 @@ command prints, standard error included.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -31,6 +32,9 @@ PEERS = {
     "DRUNet": ("σ given", "32.6 M"),
     "CBM3D": ("σ given", "–"),
 }
+# What `benchmarks/costs.py` measured.
+MEASURED = ROOT / "docs" / "peers.json"
+CLASSICAL = {"tv": "total variation (scikit-image)", "nlm": "non-local means (scikit-image)"}
 COLUMNS = (
     ("stl10-part/test", "basic"),
     ("stl10-part/test", "intense"),
@@ -46,6 +50,7 @@ def weights_table() -> str:
     head = [
         "weights",
         "parameters",
+        "s/MP",
         "study, basic / intense",
         "`basic`",
         "`intense`",
@@ -55,6 +60,7 @@ def weights_table() -> str:
         "clean",
     ]
     lines = [_row(head), _row(["---", *["---:"] * (len(head) - 1)])]
+    measured = json.loads(MEASURED.read_text())
     for entry in list_bundled():
         card = entry.card
         study = [STUDY.get((card["model"], card["batch_norm"], noise)) for noise in ("basic", "intense")]
@@ -64,19 +70,29 @@ def weights_table() -> str:
                 [
                     f"`{entry.name}`",
                     f"{card['parameters'] / 1e6:.2f} M",
+                    _cost(measured, entry.name),
                     published,
-                    *map(_score(card), COLUMNS),
+                    *map(_score(card["scores"]), COLUMNS),
                 ]
             )
         )
     for name, (told, parameters) in PEERS.items():
         values = [f"{value:.2f}" for value in awgn_rows("cbsd68")[name].values()]
-        lines.append(_row([f"{name}, {told}", parameters, "–", "–", "–", *values, "–"]))
+        lines.append(
+            _row([f"{name}, {told}", parameters, _cost(measured, name), "–", "–", "–", *values, "–"])
+        )
+    for name, title in CLASSICAL.items():
+        scores = map(_score(measured["classical"][name]), COLUMNS)
+        lines.append(_row([f"{title}, tuned by σ", "–", _cost(measured, name), "–", *scores]))
     return "\n".join(lines) + "\n"
 
 
-def _score(card: dict[str, Any]) -> Any:
-    rows = {(row["set"], row["noise"]): row["psnr"] for row in card["scores"]}
+def _cost(measured: dict[str, Any], name: str) -> str:
+    return f"{measured['seconds'][name]:.2f}" if name in measured["seconds"] else "–"
+
+
+def _score(scores: list[dict[str, Any]]) -> Any:
+    rows = {(row["set"], row["noise"]): row["psnr"] for row in scores}
     return lambda column: f"{rows[column]:.2f}" if column in rows else "–"
 
 

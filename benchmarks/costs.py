@@ -1,0 +1,158 @@
+"""Seconds per megapixel of the bundled weights and of their peers, and the classical methods' scores.
+
+    python benchmarks/costs.py [--data DATA] [--write docs/peers.json]
+
+All are timed in one run on one noisy 1-megapixel picture, rounds in turn, medians: the bundled
+weights and the layers of DnCNN and FFDNet for colour in ONNX Runtime (float32), the classical
+methods by scikit-image. With DATA, as in `scripts/make_weights.py`, the classical methods are
+scored on its test images, as the cards score the weights. `scripts/update_readme.py` reads the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import skimage.data
+import torch
+from candidates import HEIGHT, WIDTH, FFDNet, ffdnet
+from torch import nn
+
+from denoise_cli.data.load import load_dataset
+from denoise_cli.evaluation.baselines import classical
+from denoise_cli.evaluation.scoring import score
+from denoise_cli.models.registry import DENOISERS
+from denoise_cli.noise.apply import add_test_noise
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.photo.onnx_format import Graph
+from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
+from denoise_cli.photo.onnx_layers import Layers
+from denoise_cli.photo.runtime_onnx import read_tensors
+from denoise_cli.weights.header import read_header
+from denoise_cli.weights.store import list_bundled
+
+CLASSICAL = ("tv", "nlm")
+SCORED = (
+    ("stl10-part/test", "stl10-part", ("basic", "intense")),
+    ("CBSD68", "cbsd68", ("awgn:15", "awgn:25", "awgn:50", "gaussian:0")),
+)
+Way = Callable[[np.ndarray], object]
+
+
+def dncnn_layers() -> nn.Module:
+    """Blind colour DnCNN (Zhang et al., 2017), batch norm folded: 20 convolutions of 64 channels."""
+    network = nn.Module()
+    network.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise((3, *[64] * 19, 3)))
+    return network
+
+
+def dncnn(layers: Layers, x: str) -> str:
+    """The noise, which the layers find, taken off the picture."""
+    y = x
+    for number in range(19):
+        y = layers.relu(layers.conv(y, f"layers.{number}"))
+    return layers.graph.add("Sub", x, layers.conv(y, "layers.19"))
+
+
+def ways() -> dict[str, Way]:
+    """What to time, by name; each takes a picture (1, 3, H, W)."""
+    found: dict[str, Way] = {}
+    for bundled in list_bundled():
+        found[bundled.name] = network(bundled.path)
+    for name, model, build in (("DnCNN", dncnn_layers(), dncnn), ("FFDNet", FFDNet(), ffdnet)):
+        graph = Graph()
+        layers = Layers(graph, {key: value.numpy() for key, value in model.state_dict().items()}, False)
+        image = graph.input("image", (1, 3, HEIGHT, WIDTH))
+        graph.output(build(layers, image), "denoised", (1, 3, HEIGHT, WIDTH))
+        run = session(graph.serialize()).run
+        found[name] = lambda picture, run=run: run(None, {"image": picture})
+    for name in CLASSICAL:
+        method = classical(name, "basic")[0]
+        found[name] = lambda picture, method=method: method(torch.from_numpy(picture))
+    return found
+
+
+def network(path: Path) -> Way:
+    """A bundled network; a guided one with its classifier, which sees a photo once, at its own size."""
+    header = read_header(path)
+    tensors = read_tensors(path)
+    run = session(denoiser_graph(header.name, tensors, header.batch_norm)).run
+    if DENOISERS[header.name].classifier is None:
+        return lambda picture: run(None, {"image": picture})
+    side = header.image_size
+    guide = session(guidance_graph(header.name, tensors, header.batch_norm, side)).run
+
+    def guided(picture: np.ndarray) -> object:
+        grid = guide(None, {"thumbnail": np.ascontiguousarray(picture[..., :side, :side])})[0]
+        whole = np.resize(grid, (1, grid.shape[1], HEIGHT // 8, WIDTH // 8))
+        return run(None, {"image": picture, "guidance": whole})
+
+    return guided
+
+
+def session(graph: bytes) -> ort.InferenceSession:
+    return ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+
+def seconds_per_megapixel(rounds: int) -> dict[str, float]:
+    """Median over the rounds; each runs every way once, after one round that does not count."""
+    picture = np.tile(skimage.data.astronaut(), (2, 2, 1))[:HEIGHT, :WIDTH]
+    clean = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
+    noisy = add_test_noise(clean, parse_noise("basic"), [0], 0).contiguous().numpy()
+    times: dict[str, list[float]] = {}
+    candidates = ways()
+    for number in range(rounds + 1):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            run(noisy)
+            if number:
+                times.setdefault(name, []).append(time.perf_counter() - start)
+    return {name: round(statistics.median(t) / (HEIGHT * WIDTH / 1e6), 3) for name, t in times.items()}
+
+
+def classical_scores(data: Path) -> dict[str, list[dict[str, object]]]:
+    """Rows as in the weights' cards, by method."""
+    scores: dict[str, list[dict[str, object]]] = {name: [] for name in CLASSICAL}
+    for title, folder, noises in SCORED:
+        source = load_dataset(str(data / folder), "test")
+        for noise in noises:
+            for name, rows in scores.items():
+                method, settings = classical(name, noise)
+                result = score(method, source, parse_noise(noise), device=torch.device("cpu"))
+                psnr = round(float(result.psnr.clamp(max=100).mean()), 3)
+                rows.append({"set": title, "noise": noise, "psnr": psnr, "settings": settings})
+                print(f"{name:6} {title} {noise}: {psnr:.3f} dB, {settings}", flush=True)
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder of the test images")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", type=Path, help="file to write")
+    arguments = parser.parse_args()
+    costs = seconds_per_megapixel(arguments.rounds)
+    for name, seconds in costs.items():
+        print(
+            f"{name:12} {seconds:6.2f} s/megapixel, {seconds / costs['FFDNet']:.2f} of FFDNet's", flush=True
+        )
+    result: dict[str, object] = {"cores": os.cpu_count(), "machine": platform.machine(), "seconds": costs}
+    if arguments.data:
+        result["classical"] = classical_scores(arguments.data)
+    if arguments.write:
+        arguments.write.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -20,19 +20,18 @@ def read_bmp(source: Path | bytes, name: str, limit: int) -> tuple[NDArray[np.ui
     Raises:
         ImageError: Damaged, or more than `limit` pixels.
     """
-    from PIL import Image
+    from PIL.BmpImagePlugin import BmpImageFile
 
     try:
-        with Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=("BMP",)
-        ) as image:
+        # Not by `Image.open`, which has a smaller limit of its own and warns well below that.
+        with BmpImageFile(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > limit:
                 raise ImageError(
                     f"{name} has {image.width * image.height / 1e6:.0f} megapixels, too many to read."
                 )
             pixels = np.asarray(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
             dpi = image.info.get("dpi", (25.4, 25.4))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise ImageError(f"{name} is a damaged BMP file.") from error
     return pixels.reshape(*pixels.shape[:2], -1), (dpi[0] / 25.4, dpi[1] / 25.4)
 

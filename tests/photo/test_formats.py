@@ -18,6 +18,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.photo.bmp import read_bmp
 from denoise_cli.photo.formats import FORMATS
 from denoise_cli.photo.job import Settings, denoise_file
 from denoise_cli.photo.process import Controls
@@ -126,6 +127,14 @@ def test_tiff(channels, dtype, identity, tmp_path):
         assert file.pages[0].photometric.name.lower() == photometric
     assert result.dtype == dtype
     assert np.abs(result.astype(float) - pixels).max() <= (1e-6 if dtype == np.float32 else 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_bmp_of_ninety_megapixels(tmp_path):
+    Image.new("1", (10_000, 9_000), 1).save(tmp_path / "a.bmp")
+    assert read_bmp(tmp_path / "a.bmp", "a.bmp", 100_000_000)[0].shape == (9_000, 10_000, 1)
+    with pytest.raises(ImageError, match="90 megapixels"):
+        read_bmp(tmp_path / "a.bmp", "a.bmp", 80_000_000)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,8 @@ from denoise_cli.training.data import Data, load_data
 from denoise_cli.training.optim import build_optimizer
 
 RECIPE = Path(__file__).parents[1] / "configs" / "weights" / "photo_unet.yaml"
+# Takes a picture (1, 3, H, W).
+Way = Callable[[np.ndarray], object]
 # One megapixel, in multiples of 16.
 HEIGHT, WIDTH = 992, 1008
 # Widths and residual blocks by level.
@@ -79,29 +82,43 @@ def ffdnet(layers: Layers, x: str) -> str:
     return layers.graph.add("DepthToSpace", layers.conv(y, "layers.11"), blocksize=2, mode="CRD")
 
 
-def session(model: nn.Module, threads: int) -> ort.InferenceSession:
+def graph_of(model: nn.Module, build: Callable[[Layers, str], str]) -> bytes:
+    """The 1-megapixel graph that `build` makes of the model's tensors; its input is `image`."""
     graph = Graph()
     layers = Layers(graph, {name: value.numpy() for name, value in model.state_dict().items()}, False)
     image = graph.input("image", (1, 3, HEIGHT, WIDTH))
-    build = ffdnet if isinstance(model, FFDNet) else photo_unet
     graph.output(build(layers, image), "denoised", (1, 3, HEIGHT, WIDTH))
+    return graph.serialize()
+
+
+def session(graph: bytes, threads: int = 0) -> ort.InferenceSession:
+    """ONNX Runtime with its defaults, and so many threads; 0: one per core."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    return ort.InferenceSession(graph.serialize(), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def seconds_per_megapixel(models: dict[str, nn.Module], threads: int, rounds: int) -> dict[str, float]:
-    """Median over the rounds; each round runs every model once."""
-    sessions = {name: session(model, threads) for name, model in models.items()}
-    picture = np.random.default_rng(0).random((1, 3, HEIGHT, WIDTH), np.float32)
-    times: dict[str, list[float]] = {name: [] for name in models}
+def on_picture(graph: bytes, threads: int = 0) -> Way:
+    """A session that takes a picture."""
+    run = session(graph, threads).run
+    return lambda picture: run(None, {"image": picture})
+
+
+def seconds_per_megapixel(ways: dict[str, Way], picture: np.ndarray, rounds: int) -> dict[str, float]:
+    """Median over the rounds; each runs every way once, after one round that does not count.
+
+    Args:
+        picture: (1, 3, H, W), float32 in [0, 1].
+    """
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
-        for name, one in sessions.items():
+        for name, run in ways.items():
             start = time.perf_counter()
-            one.run(None, {"image": picture})
+            run(picture)
             if number:
                 times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    megapixels = picture.shape[2] * picture.shape[3] / 1e6
+    return {name: statistics.median(values) / megapixels for name, values in times.items()}
 
 
 def training_rate(model: nn.Module, steps: int) -> float:
@@ -179,7 +196,12 @@ def main() -> None:
         return
     models: dict[str, nn.Module] = {"FFDNet": FFDNet()}
     models |= {name: PhotoUNet(*CANDIDATES[name]).eval() for name in arguments.only}
-    costs = seconds_per_megapixel(models, arguments.threads, arguments.rounds)
+    ways = {
+        name: on_picture(graph_of(model, ffdnet if name == "FFDNet" else photo_unet), arguments.threads)
+        for name, model in models.items()
+    }
+    picture = np.random.default_rng(0).random((1, 3, HEIGHT, WIDTH), np.float32)
+    costs = seconds_per_megapixel(ways, picture, arguments.rounds)
     print(f"{'':24} parameters  s/megapixel  crops/s in training")
     for name, model in models.items():
         rate = training_rate(model, steps=3)

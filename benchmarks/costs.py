@@ -1,6 +1,6 @@
 """Seconds per megapixel of the bundled weights and of their peers, and the classical methods' scores.
 
-    python benchmarks/costs.py [--data DATA] [--write docs/peers.json]
+    python benchmarks/costs.py [--data DATA [--write docs/peers.json]]
 
 All are timed in one run on one noisy 1-megapixel picture, rounds in turn, medians: the bundled
 weights and the layers of DnCNN and FFDNet for colour in ONNX Runtime (float32), the classical
@@ -14,17 +14,23 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import skimage.data
 import torch
-from candidates import HEIGHT, WIDTH, FFDNet, ffdnet
+from candidates import (
+    HEIGHT,
+    WIDTH,
+    FFDNet,
+    Way,
+    ffdnet,
+    graph_of,
+    on_picture,
+    seconds_per_megapixel,
+    session,
+)
 from torch import nn
 
 from denoise_cli.data.load import load_dataset
@@ -33,7 +39,6 @@ from denoise_cli.evaluation.scoring import score
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.photo.onnx_format import Graph
 from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.onnx_layers import Layers
 from denoise_cli.photo.runtime_onnx import read_tensors
@@ -45,7 +50,6 @@ SCORED = (
     ("stl10-part/test", "stl10-part", ("basic", "intense")),
     ("CBSD68", "cbsd68", ("awgn:15", "awgn:25", "awgn:50", "gaussian:0")),
 )
-Way = Callable[[np.ndarray], object]
 
 
 def dncnn_layers() -> nn.Module:
@@ -69,12 +73,7 @@ def ways() -> dict[str, Way]:
     for bundled in list_bundled():
         found[bundled.name] = network(bundled.path)
     for name, model, build in (("DnCNN", dncnn_layers(), dncnn), ("FFDNet", FFDNet(), ffdnet)):
-        graph = Graph()
-        layers = Layers(graph, {key: value.numpy() for key, value in model.state_dict().items()}, False)
-        image = graph.input("image", (1, 3, HEIGHT, WIDTH))
-        graph.output(build(layers, image), "denoised", (1, 3, HEIGHT, WIDTH))
-        run = session(graph.serialize()).run
-        found[name] = lambda picture, run=run: run(None, {"image": picture})
+        found[name] = on_picture(graph_of(model, build))
     for name in CLASSICAL:
         method = classical(name, "basic")[0]
         found[name] = lambda picture, method=method: method(torch.from_numpy(picture))
@@ -85,9 +84,10 @@ def network(path: Path) -> Way:
     """A bundled network; a guided one with its classifier, which sees a photo once, at its own size."""
     header = read_header(path)
     tensors = read_tensors(path)
-    run = session(denoiser_graph(header.name, tensors, header.batch_norm)).run
+    graph = denoiser_graph(header.name, tensors, header.batch_norm)
     if DENOISERS[header.name].classifier is None:
-        return lambda picture: run(None, {"image": picture})
+        return on_picture(graph)
+    run = session(graph).run
     side = header.image_size
     guide = session(guidance_graph(header.name, tensors, header.batch_norm, side)).run
 
@@ -99,24 +99,11 @@ def network(path: Path) -> Way:
     return guided
 
 
-def session(graph: bytes) -> ort.InferenceSession:
-    return ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-
-
-def seconds_per_megapixel(rounds: int) -> dict[str, float]:
-    """Median over the rounds; each runs every way once, after one round that does not count."""
+def noisy_picture() -> np.ndarray:
+    """A photograph under `basic` noise, (1, 3, HEIGHT, WIDTH), float32 in [0, 1]."""
     picture = np.tile(skimage.data.astronaut(), (2, 2, 1))[:HEIGHT, :WIDTH]
     clean = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
-    noisy = add_test_noise(clean, parse_noise("basic"), [0], 0).contiguous().numpy()
-    times: dict[str, list[float]] = {}
-    candidates = ways()
-    for number in range(rounds + 1):
-        for name, run in candidates.items():
-            start = time.perf_counter()
-            run(noisy)
-            if number:
-                times.setdefault(name, []).append(time.perf_counter() - start)
-    return {name: round(statistics.median(t) / (HEIGHT * WIDTH / 1e6), 3) for name, t in times.items()}
+    return add_test_noise(clean, parse_noise("basic"), [0], 0).contiguous().numpy()
 
 
 def classical_scores(data: Path) -> dict[str, list[dict[str, object]]]:
@@ -142,7 +129,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", type=Path, help="file to write")
     arguments = parser.parse_args()
-    costs = seconds_per_megapixel(arguments.rounds)
+    if arguments.write and not arguments.data:
+        parser.error("--write needs --data: the file holds the classical methods' scores too")
+    medians = seconds_per_megapixel(ways(), noisy_picture(), arguments.rounds)
+    costs = {name: round(seconds, 3) for name, seconds in medians.items()}
     for name, seconds in costs.items():
         print(
             f"{name:12} {seconds:6.2f} s/megapixel, {seconds / costs['FFDNet']:.2f} of FFDNet's", flush=True

@@ -43,6 +43,6 @@ class PointwiseConv2d(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve `x` (B, C, H, W)."""
+        """Convolve `x` (B, C, H, W): (B, C_out, ⌈H / stride⌉, ⌈W / stride⌉)."""
         vertical, horizontal = self.stride
         return F.conv2d(x[..., ::vertical, ::horizontal], self.weight, self.bias)

@@ -1,11 +1,14 @@
 """Train, score, pack and describe the bundled weights. One command makes or continues a set:
 
     python scripts/make_weights.py unet --data data
-    python scripts/make_weights.py all --data data --out runs/weights
+    python scripts/make_weights.py all --data data --runs runs/weights
 
 `data` is a folder that holds the folders named in configs/weights/*.yaml; any photographs will
 do. Training continues where it was killed; finished runs are not trained again. `--steps N`
 makes a short trial. Works on a CPU or a GPU.
+
+A stage that ends in `-nobn` takes the bundled file with batch norm, folds the batch norm into the
+convolutions and trains on. `--set init=NAME` trains any bundled file further.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.start import train
 from denoise_cli.weights.files import load_classifier, load_weights, save_weights
-from denoise_cli.weights.store import bundled_name, find_weights
+from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "denoise_cli" / "weights" / "bundled"
@@ -49,7 +52,15 @@ STAGES = (
     "photo_unet",
     "cae",
     "cnn",
+    "unet-nobn",
+    "cnn_unet-nobn",
+    "resnet_unet-nobn",
+    "cae-nobn",
+    "cnn-nobn",
 )
+WITHOUT_BATCH_NORM = "-nobn"
+# What differs where a file without batch norm is trained on from the folded one.
+CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 400, "optim.lr": 3e-4}
 
 # What a card scores: data set, its folder under --data (None: bundled), noises.
 SCORED: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
@@ -82,6 +93,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=BUNDLED, help="where weights and cards go")
     parser.add_argument("--steps", type=int, help="train only so many steps (a trial)")
     parser.add_argument("--limit", type=int, help="score only so many images (a trial)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--card-only", action="store_true", help="score and pack a run that is there")
     parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
@@ -89,15 +101,19 @@ def main() -> None:
     arguments = parser.parse_args()
     for stage in STAGES if arguments.stage == "all" else (arguments.stage,):
         config = configure(stage, arguments)
+        keep_history(config)
         if not arguments.card_only:
             fit(config)
         if isinstance(config, TrainConfig):
-            pack(config, arguments)
+            # As it was trained, whatever this call said.
+            run = RunFolder(config.folder)
+            pack(load_config(TrainConfig, str(run.config), [], {"out": str(run.path)}), arguments)
 
 
 def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | ClassifyConfig:
     """The shipped config of a stage with this machine's folders."""
-    text = yaml.safe_load((ROOT / "configs" / "weights" / f"{stage}.yaml").read_text())
+    name = stage.removesuffix(WITHOUT_BATCH_NORM)
+    text = yaml.safe_load((ROOT / "configs" / "weights" / f"{name}.yaml").read_text())
     data = text["data"]
     for item in data.get("mix", []):
         item["dataset"] = str(arguments.data / Path(item["dataset"]).name)
@@ -106,10 +122,15 @@ def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | Classi
     for key in ("init", "classifier"):
         if key in text:
             text[key] = str(arguments.runs / Path(text[key]).name)
+    if name != stage:
+        text.pop("classifier", None)
+        text |= CONTINUED | {"init": bundled_name(text["model"], batch_norm=True)}
     text |= {"out": str(arguments.runs / stage), "device": arguments.device}
     if arguments.steps:
         text["steps"] = arguments.steps
         text.pop("epochs", None)
+    for key, _, value in (item.partition("=") for item in arguments.set):
+        text[key] = yaml.safe_load(value)
     kind = ClassifyConfig if stage.startswith("classifier") else TrainConfig
     return load_config(kind, None, [], text)
 
@@ -120,6 +141,20 @@ def fit(config: TrainConfig | ClassifyConfig) -> None:
         train(config, display, resume=config.folder.exists())
     finally:
         display.close()
+
+
+def keep_history(config: TrainConfig | ClassifyConfig) -> None:
+    """Write down how the bundled weights that a run starts from were trained, before they are replaced."""
+    history = history_file(config)
+    for entry in list_bundled():
+        if entry.name == config.init and not history.exists():
+            history.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(history, json.dumps(entry.card["training"]).encode())
+
+
+def history_file(config: TrainConfig | ClassifyConfig) -> Path:
+    """Where a run keeps how its start was trained: beside its folder, which is not there yet."""
+    return config.folder.with_suffix(".start.json")
 
 
 def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
@@ -133,6 +168,8 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     packed = load_weights(path)[1].to(device)
     scores = measure(packed, arguments, device)
     check_half(model.to(device), scores, arguments, device)
+    folded = config.folder.name.endswith(WITHOUT_BATCH_NORM)
+    switch = " --no-batchnorm" if folded else ""
     card = {
         "model": architecture.name,
         "batch_norm": architecture.batch_norm,
@@ -145,12 +182,18 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "training": describe_training(config, arguments),
         "scores": scores,
         "reproduce": [
-            f"denoise test {architecture.name} --dataset DATA/stl10-part --noise basic",
-            f"python scripts/make_weights.py {config.folder.name} --data DATA",
+            f"denoise test {architecture.name}{switch} --dataset DATA/stl10-part --noise basic",
+            " ".join(
+                ["python scripts/make_weights.py", config.folder.name, "--data DATA"]
+                + [f"--steps {arguments.steps}"] * bool(arguments.steps)
+                + [f"--set {value}" for value in arguments.set]
+            ),
         ],
         "licence": LICENCE,
         "limits": limits(architecture.classes, scores, device),
     }
+    if folded:
+        card["limits"].append(f"Began as `{config.init}`, its batch norm folded into the convolutions.")
     if architecture.classes:
         card["guidance"] = {"source": architecture.guidance, "injection": architecture.injection}
         card["classifier"] = classifier_scores(path, arguments, device)
@@ -230,6 +273,7 @@ def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dic
     recipe = config.model_dump(
         mode="json", exclude={"out", "data", "device", "init", "classifier"}, exclude_defaults=True
     )
+    history = history_file(config)
     return {
         "steps": events[-1]["step"],
         "seconds": round(seconds),
@@ -238,6 +282,7 @@ def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dic
         else torch.cuda.get_device_name(),
         "commit": commit,
         "init": None if config.init is None else Path(config.init).name,
+        "start": json.loads(history.read_text()) if history.is_file() else None,
         "recipe": recipe,
         "augmentation": {"flip": config.data.flip, "rotate": config.data.rotate, "grey": config.data.grey},
         "note": arguments.note,

@@ -102,7 +102,7 @@ class RunConfig(Section):
     batch_size: int = Field(64, gt=0)
     """Images in one step, over all processes."""
     init: str | None = None
-    """Start from these weights (file, run, or bundled name such as unet-bn); layers that fit are taken."""
+    """Start from these weights (file, run or bundled name); what fits is taken, batch norm folded if need be."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass: auto takes bfloat16 where the hardware has it."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -170,11 +170,11 @@ class TrainConfig(RunConfig):
     model: str
     """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet."""
     classifier: str | None = None
-    """Weights of the classifier that guides the model (default: the bundled one)."""
+    """Weights of the classifier that guides the model (default: that inside `init`, else the bundled one)."""
     guidance: GuidanceConfig = GuidanceConfig()
     """What a guided model is told of the picture, and how: guidance.source, guidance.injection."""
-    loss: Literal["mse", "l1", "charbonnier"] = "mse"
-    """Training loss."""
+    loss: Literal["mse", "l1", "charbonnier", "psnr"] = "mse"
+    """Training loss: mse, l1, charbonnier or psnr (each picture's, so that weak noise counts as much)."""
 
     @field_validator("model")
     @classmethod

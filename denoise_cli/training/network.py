@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from denoise_cli.config import ClassifyConfig, RunConfig, TrainConfig
 from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.models import build_denoiser, classifier_info, denoiser_info
+from denoise_cli.models.folding import fold_batch_norm
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.data import Data
 from denoise_cli.training.tasks import ClassifyTask, DenoiseTask, Task
-from denoise_cli.weights.files import build, load_classifier, read_state
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.files import build, load_classifier, load_weights, read_state
+from denoise_cli.weights.header import Architecture, read_header
 from denoise_cli.weights.store import find_classifier, find_weights
 
 
@@ -36,8 +40,15 @@ def build_model(config: RunConfig, data: Data) -> tuple[Architecture, nn.Module]
         assert isinstance(config, TrainConfig)
         architecture, model = _denoiser(config, data)
     if config.init is not None:
-        _take_over(model, read_state(find_weights(config.init))[1], config.init)
+        _take_over(model, _initial_state(find_weights(config.init), architecture), config.init)
     return architecture, model
+
+
+def _initial_state(path: Path, architecture: Architecture) -> dict[str, Tensor]:
+    """The tensors of a file to start from, batch norm folded where the model to train has none."""
+    if read_header(path).batch_norm and not architecture.batch_norm:
+        return fold_batch_norm(load_weights(path)[1])
+    return read_state(path)[1]
 
 
 def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]:
@@ -46,8 +57,7 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
         architecture = Architecture("denoiser", config.model, config.batch_norm, noise=config.noise)
         return architecture, build(architecture)
     classes = data.streams[0].source.classes if not config.data.mix else ()
-    path = find_classifier(guide, config.batch_norm, classes, config.classifier)
-    found, classifier = load_classifier(path)
+    found, state = _classifier_state(config, guide, classes)
     architecture = Architecture(
         "denoiser",
         config.model,
@@ -60,12 +70,27 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
     )
     model = build(architecture)
     assert isinstance(model, GuidedUNet)
-    model.classifier.load_state_dict(classifier.state_dict())
+    model.classifier.load_state_dict(state)
     # Whatever the guidance, runs of one seed begin as the same plain U-Net, to be compared in pairs.
     torch.manual_seed(config.seed)
     plain = build_denoiser("unet", batch_norm=config.batch_norm)
     _take_over(model, plain.state_dict(), "unet")
     return architecture, model
+
+
+def _classifier_state(
+    config: TrainConfig, kind: str, classes: Sequence[str]
+) -> tuple[Architecture, dict[str, Tensor]]:
+    """The classifier that guides: the one named, else that of the weights to start from, else the bundled."""
+    given, batch_norm = config.classifier, config.batch_norm
+    if given is None and config.init is not None:
+        start = read_header(find_weights(config.init))
+        if start.kind == "denoiser" and denoiser_info(start.name).classifier == kind:
+            given, batch_norm = config.init, batch_norm or start.batch_norm
+    found, classifier = load_classifier(find_classifier(kind, batch_norm, classes, given))
+    if found.batch_norm and not config.batch_norm:
+        return found, fold_batch_norm(classifier)
+    return found, classifier.state_dict()
 
 
 def _classifier_architecture(config: ClassifyConfig, data: Data) -> Architecture:
@@ -77,8 +102,8 @@ def _classifier_architecture(config: ClassifyConfig, data: Data) -> Architecture
     return Architecture("classifier", name, config.batch_norm, source.classes, size, config.noise)
 
 
-def _take_over(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
-    """Copy what fits of `state` into `model`.
+def _take_over(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Copy what fits of `state` into `model`, but for the classifier that guides it.
 
     A plain U-Net's layers also start a guided one's: where a guided layer takes more input
     channels, the extra ones begin at zero, so that guidance starts without effect.
@@ -86,6 +111,8 @@ def _take_over(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> N
     own = model.state_dict()
     taken = 0
     for key, value in state.items():
+        if key.startswith("classifier."):
+            continue
         target = own.get(key, own.get(f"unet.{key}"))
         if target is None or target.shape[:1] != value.shape[:1] or target.dim() != value.dim():
             continue

@@ -100,9 +100,16 @@ class ClassifyTask:
 
 
 def pixel_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:
-    """mse, l1 or charbonnier (Charbonnier et al., 1994, eps 1e-3), a scalar."""
+    """mse, l1, charbonnier (Charbonnier et al., 1994, eps 1e-3) or psnr, a scalar.
+
+    `psnr` is the mean over pictures of 10 log10(MSE + 1e-5): the score itself, negated, so that a
+    picture with little noise counts as much as one with a lot. The constant keeps the gradient of
+    an almost perfect picture (50 dB) finite.
+    """
     if kind == "mse":
         return F.mse_loss(output, target)
+    if kind == "psnr":
+        return 10 * ((output - target).square().mean(dim=(1, 2, 3)) + 1e-5).log10().mean()
     if kind == "l1":
         return F.l1_loss(output, target)
     return ((output - target).square() + 1e-6).sqrt().mean()

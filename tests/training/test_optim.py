@@ -61,3 +61,5 @@ def test_pixel_losses() -> None:
     assert pixel_loss("l1", x, y) == pytest.approx(float((x - y).abs().mean()))
     expected = sum(math.sqrt(float(d) ** 2 + 1e-6) for d in (x - y).flatten()) / x.numel()
     assert pixel_loss("charbonnier", x, y) == pytest.approx(expected, rel=1e-5)
+    each = [10 * math.log10(float(((a - b) ** 2).mean()) + 1e-5) for a, b in zip(x, y, strict=True)]
+    assert pixel_loss("psnr", x, y) == pytest.approx(sum(each) / 2, abs=1e-4)

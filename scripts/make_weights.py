@@ -60,7 +60,7 @@ STAGES = (
 )
 WITHOUT_BATCH_NORM = "-nobn"
 # What differs where a file without batch norm is trained on from the folded one.
-CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 400, "optim.lr": 3e-4}
+CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 300, "batch_size": 32, "optim.lr": 3e-4}
 
 # What a card scores: data set, its folder under --data (None: bundled), noises.
 SCORED: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
@@ -102,11 +102,11 @@ def main() -> None:
     for stage in STAGES if arguments.stage == "all" else (arguments.stage,):
         config = configure(stage, arguments)
         keep_history(config)
-        if not arguments.card_only:
+        run = RunFolder(config.folder)
+        if not arguments.card_only and not run.is_finished:
             fit(config)
         if isinstance(config, TrainConfig):
             # As it was trained, whatever this call said.
-            run = RunFolder(config.folder)
             pack(load_config(TrainConfig, str(run.config), [], {"out": str(run.path)}), arguments)
 
 

@@ -102,7 +102,7 @@ class RunConfig(Section):
     batch_size: int = Field(64, gt=0)
     """Images in one step, over all processes."""
     init: str | None = None
-    """Start from these weights (file, run or bundled name); what fits is taken, batch norm folded if need be."""
+    """Start from these weights (file, run or bundled name); layers that fit, batch norm folded if need be."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass: auto takes bfloat16 where the hardware has it."""
     compile: Literal["auto", "on", "off"] = "auto"

@@ -84,7 +84,6 @@ def test_a_guided_model_takes_a_classifier(denoise, image_folder: Path, tmp_path
         (("train", "unet", "--epochs", "1", "--steps", "1"), 2, "Both `epochs` and `steps`"),
         (("train", "--resume", "absent"), 2, "absent"),
         (("test", "unet", "--weights", "absent"), 1, "no weight file or run folder absent"),
-        (("test", "cnn", "--no-batchnorm"), 1, "denoise train cnn --no-batchnorm"),
         (("test", "unet", "--protocol", "journal"), 2, "protocol"),
     ],
 )

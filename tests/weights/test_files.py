@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
+from denoise_cli.weights import store
 from denoise_cli.weights.files import build, load_classifier, load_weights, save_weights
 from denoise_cli.weights.header import KEY, Architecture, read_header
-from denoise_cli.weights.store import bundled_name, find_classifier, find_weights
+from denoise_cli.weights.store import bundled_name, find_bundled, find_classifier, find_weights
 
 CLASSES = ("airplane", "cat", "ship")
 
@@ -131,6 +132,19 @@ def test_a_classifier_that_fits_is_found(tmp_path: Path) -> None:
     assert find_classifier("cnn", True, ("cat",), str(path)) == path
     _save(path, "denoiser", "cnn_unet")
     assert find_classifier("cnn", True, ("cat",), str(path)) == path
+
+
+@pytest.mark.parametrize(("batch_norm", "flag"), [(True, ""), (False, " --no-batchnorm")])
+def test_weights_that_are_not_bundled_say_how_to_make_them(
+    monkeypatch: pytest.MonkeyPatch, batch_norm: bool, flag: str
+) -> None:
+    monkeypatch.setattr(store, "list_bundled", list)
+    with pytest.raises(WeightsError, match="No weights are bundled for cnn") as caught:
+        find_bundled("cnn", batch_norm)
+    assert f"denoise train cnn{flag} --dataset" in caught.value.hint
+    with pytest.raises(WeightsError, match="No 'cnn' classifier") as caught:
+        find_classifier("cnn", batch_norm, (), None)
+    assert f"denoise classify cnn{flag} --dataset" in caught.value.hint
 
 
 def test_names_of_bundled_files() -> None:

@@ -33,7 +33,7 @@ def models(json: options.Json = False) -> None:
             row["name"],
             row["model"],
             "on" if row["batch_norm"] else "off",
-            row["noise"],
+            row["noise"].replace("+", " + "),  # long mixtures are wrapped there, not cut off
             ", ".join(f"{name} {value:.2f}" for name, value in row["scores"].items()),
             f"{row['bytes'] / 1e6:.1f}",
         )

@@ -35,6 +35,7 @@ from denoise_cli.evaluation.results import Cell, Cost, PublishedRow, Results
 from denoise_cli.evaluation.single import Progress, load_test_images
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
+from denoise_cli.weights.store import list_bundled
 
 
 def run_grid(
@@ -97,7 +98,7 @@ def run_grid(
         if config.benchmark is not None and not grey
         else (),
         examples=task.gallery.examples(),
-        notes=tuple(_notes(share, config, source)),
+        notes=(*_notes(share, config, source), *_folded_notes(cells)),
     )
 
 
@@ -213,6 +214,17 @@ def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str
     if source.skipped:
         notes.append(f"{len(source.skipped)} files could not be read, such as {source.skipped[0]}")
     return notes
+
+
+def _folded_notes(cells: Sequence[Cell]) -> list[str]:
+    folded = {entry.card["sha256"] for entry in list_bundled() if entry.began_folded}
+    if not any(run.sha256 in folded for cell in cells for run in cell.runs):
+        return []
+    return [
+        "The bundled weights without batch norm began as those with it, folded into the convolutions, so "
+        "their differences say little of batch norm; --train compares networks that had or lacked it from "
+        "the start."
+    ]
 
 
 def _cost(name: str) -> Cost:

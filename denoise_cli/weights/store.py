@@ -28,6 +28,12 @@ class Bundled:
         """File name without ending, such as `unet-bn`."""
         return self.path.stem
 
+    @property
+    def began_folded(self) -> bool:
+        """Whether training began from the file with batch norm, folded into the convolutions."""
+        start: str | None = self.card["training"]["init"]
+        return start == bundled_name(self.card["model"], batch_norm=True) != self.name
+
 
 def bundled_name(model: str, batch_norm: bool) -> str:
     """File name without ending of a bundled weight file, such as `unet-bn` or `photo_unet`."""

@@ -125,6 +125,21 @@ def test_the_benchmark_scores_as_the_papers_do(tmp_path: Path, mode: str) -> Non
     assert any("whole test set, ours for 1" in note for note in few.notes) == (mode == "RGB")
 
 
+def test_folded_weights_are_not_passed_off_as_trained_without_batch_norm(
+    tmp_path: Path, image_folder: Path
+) -> None:
+    save_run(tmp_path / "runs/a", 1, batch_norm=False)
+    data = TestDataConfig(dataset=str(image_folder))
+    for fields, told in (
+        ({"batch_norm": (False,)}, True),
+        ({"batch_norm": (True,)}, False),
+        ({"batch_norm": (False,), "weights": tmp_path / "runs"}, False),
+    ):
+        results = compare(data=data, **fields)
+        assert results.cells[-1].psnr is not None
+        assert any("folded" in note for note in results.notes) == told
+
+
 def test_published_values_stand_only_where_they_compare(tmp_path: Path) -> None:
     folder = tmp_path / "stl10-some"
     folder.mkdir()

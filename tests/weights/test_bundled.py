@@ -52,5 +52,11 @@ def test_the_default_and_all_models_of_the_study_are_bundled() -> None:
             assert (header.name, header.batch_norm) == (name, batch_norm)
 
 
+@pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
+def test_a_file_that_began_folded_says_so(entry: Bundled) -> None:
+    assert entry.began_folded == any("folded" in limit for limit in entry.card["limits"])
+    assert not (entry.began_folded and entry.card["batch_norm"])
+
+
 def test_the_bundle_stays_small() -> None:
     assert sum(entry.path.stat().st_size for entry in BUNDLED) < LIMIT_BYTES

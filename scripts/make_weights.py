@@ -106,8 +106,10 @@ def main() -> None:
         if not arguments.card_only and not run.is_finished:
             fit(config)
         if isinstance(config, TrainConfig):
-            # As it was trained, whatever this call said.
-            pack(load_config(TrainConfig, str(run.config), [], {"out": str(run.path)}), arguments)
+            # As it was trained, whatever this call said, but with this machine's folders and device:
+            # a run may have been trained on another one.
+            here = config.model_dump(mode="json", include={"out", "data", "device"})
+            pack(load_config(TrainConfig, str(run.config), [], here), arguments)
 
 
 def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | ClassifyConfig:

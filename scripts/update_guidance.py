@@ -1,10 +1,11 @@
-"""Bring docs/guidance.md up to date: its tables and figure from the stored per-image results.
+"""Bring docs/guidance.md up to date: its tables and figures from the stored per-image results.
 
-    python scripts/update_guidance.py            # rewrite the tables and docs/guidance-*.png
+    python scripts/update_guidance.py            # rewrite the tables and docs/guidance*.png
     python scripts/update_guidance.py --check    # only compare the tables; exit 1 where they differ
 
-The results are docs/guidance.json, which `denoise compare --guidance ... -o docs/guidance.json`
-writes; --page and --results name other files.
+A block `<!-- results: NAME.json -->` ... `<!-- end of results -->` of the page holds what is made
+from the file NAME.json beside it, which `denoise compare --guidance ... -o docs/NAME.json` writes;
+its figures are NAME-*.png. --page names another page.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from denoise_cli.evaluation.guidance_results import GuidanceResults, read_guidan
 from denoise_cli.evaluation.output import render
 from denoise_cli.files import replacing, write_atomic
 
-DOCS = Path(__file__).parents[1] / "docs"
-BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
+PAGE = Path(__file__).parents[1] / "docs" / "guidance.md"
+BLOCK = re.compile(
+    r"(?<=<!-- results: )(?P<name>[\w-]+)\.json -->\n.*?(?=<!-- end of results -->)", re.DOTALL
+)
 
 
 def main() -> None:
@@ -27,35 +30,42 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--page", type=Path, default=DOCS / "guidance.md")
-    parser.add_argument("--results", type=Path, default=DOCS / "guidance.json")
+    parser.add_argument("--page", type=Path, default=PAGE)
     arguments = parser.parse_args()
-    results = read_guidance(arguments.results)
-    if results is None:
-        raise SystemExit(f"{arguments.results} does not hold a comparison of guidance")
     page: Path = arguments.page
     text = page.read_text(encoding="utf-8")
-    if not BLOCK.search(text):
-        raise SystemExit(f"{page} has no block for the results")
-    fresh = BLOCK.sub(lambda match: match[1] + block(results, page) + match[2], text)
+    stored = {match["name"]: read_stored(page, match["name"]) for match in BLOCK.finditer(text)}
+    if not stored:
+        raise SystemExit(f"{page} has no block for results: <!-- results: NAME.json -->")
+    fresh = BLOCK.sub(lambda match: block(match["name"], stored[match["name"]]), text)
     if arguments.check:
         raise SystemExit(
             0 if fresh == text else f"{page}: run scripts/update_guidance.py, the results changed"
         )
-    for name, figure in draw_gains(results).items():
-        with replacing(page.with_name(f"{page.stem}-{name}.png")) as path:
-            figure.savefig(path, dpi=130)
+    for name, results in stored.items():
+        for figure_name, figure in draw_gains(results).items():
+            with replacing(page.with_name(f"{name}-{figure_name}.png")) as path:
+                figure.savefig(path, dpi=130)
     write_atomic(page, fresh.encode())
 
 
-def block(results: GuidanceResults, page: Path) -> str:
-    """Tables, where they come from, and links to the figures."""
-    versions = ", ".join(f"{name} {number}" for name, number in results.versions.items())
+def read_stored(page: Path, name: str) -> GuidanceResults:
+    """The results that a block of the page names."""
+    path = page.with_name(f"{name}.json")
+    results = read_guidance(path)
+    if results is None:
+        raise SystemExit(f"{path} does not hold a comparison of guidance")
+    return results
+
+
+def block(name: str, results: GuidanceResults) -> str:
+    """Tables, where they come from, and links to the figures, after the opening of the marker."""
+    versions = ", ".join(f"{package} {number}" for package, number in results.versions.items())
     facts = f"- Scored on {results.device}, test noise of seed {results.seed}; {versions}.\n"
     figures = "".join(
-        f"\n![Gain against the noise level]({page.stem}-{name}.png)\n" for name in draw_gains(results)
+        f"\n![Gain against the noise level]({name}-{figure}.png)\n" for figure in draw_gains(results)
     )
-    return render(results, "markdown") + facts + figures
+    return f"{name}.json -->\n{render(results, 'markdown')}{facts}{figures}"
 
 
 if __name__ == "__main__":

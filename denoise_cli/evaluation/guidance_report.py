@@ -24,6 +24,8 @@ def guidance_notes(results: GuidanceResults) -> list[str]:
     return [
         "Gain: PSNR or SSIM minus that of the plain U-Net (`none`) of the same training seed on the same "
         "noisy image; its interval holds 95 % over images, for these runs.",
+        "Gain over shuffled: PSNR minus that of the network told of another picture, which has the same "
+        "parameters: what being told of this picture is worth.",
         "Seeds: the mean gain of each training seed, and the 95 % interval of their mean by Student's t. "
         "An effect counts where neither interval holds zero.",
         *results.notes,
@@ -53,6 +55,13 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
     def column(title: str, text: Callable[[Row], str]) -> Group:
         return Group("", (Column(title, tuple(text(row) for row in rows)),))
 
+    # Left out where nothing was told of another picture.
+    controlled = [
+        column("gain over shuffled, dB", lambda row: _gain(row.over_shuffled, 3)),
+        column(
+            "its seeds, dB", lambda row: _seeds(row.seeds_over_shuffled, row.seeds_interval_over_shuffled)
+        ),
+    ]
     return Sheet(
         f"{column_title(batch_norm, noise)}: {results.dataset_name}, {len(results.images)} images, "
         f"trained on {', '.join(trained)}",
@@ -66,6 +75,7 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
             column("accuracy", lambda row: NONE if row.accuracy is None else f"{100 * row.accuracy:.1f} %"),
             column("gain where right", lambda row: _gain(row.where_right, 3, counted=True)),
             column("gain where wrong", lambda row: _gain(row.where_wrong, 3, counted=True)),
+            *(controlled if any(row.over_shuffled for row in rows) else ()),
         ),
     )
 

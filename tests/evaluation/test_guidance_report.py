@@ -18,7 +18,7 @@ from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, 
 from denoise_cli.evaluation.intervals import seed_interval
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "update_guidance.py"
-PAGE = "# Guidance\n\nBefore.\n\n<!-- results -->\nstale\n<!-- end of results -->\n\nAfter.\n"
+PAGE = "# Guidance\n\nBefore.\n\n<!-- results: gains.json -->\nstale\n<!-- end of results -->\n\nAfter.\n"
 COUNT = 12
 RIGHT = "110100111010"
 
@@ -95,6 +95,27 @@ def test_gains_are_paired_by_image_and_seed() -> None:
     assert oracle.ssim_gain.mean == pytest.approx(differences.mean() / 40)
 
 
+def test_gains_over_the_network_told_of_another_picture() -> None:
+    """Those tell what a label is worth from what more parameters are."""
+    rows = {row.variant.source: row for row in build_rows(results(), "basic", True)}
+    for source in ("none", "shuffled"):
+        assert rows[source].over_shuffled is None
+        assert rows[source].seeds_over_shuffled == ()
+    differences = np.array([values(s, 0.3 + 0.05 * s, "basic") - values(s, -0.02, "basic") for s in (0, 1)])
+    oracle = rows["oracle"]
+    assert oracle.over_shuffled is not None
+    assert oracle.over_shuffled.mean == pytest.approx(differences.mean())
+    assert oracle.seeds_over_shuffled == pytest.approx(differences.mean(1))
+    assert oracle.seeds_interval_over_shuffled == pytest.approx(seed_interval(differences.mean(1)))
+    # Another injection has other parameters, and no control of its own here.
+    film = results(runs=(*results().runs, run("oracle", 0, 0.4, injection="film")))
+    assert build_rows(film, "basic", True)[-1].over_shuffled is None
+    titles = [group.columns[0].title for group in build_guidance_sheets(results())[0].groups]
+    assert titles[-2:] == ["gain over shuffled, dB", "its seeds, dB"]
+    alone = results(runs=tuple(r for r in results().runs if r.variant.source != "shuffled"))
+    assert len(build_guidance_sheets(alone)[0].groups) == len(titles) - 2
+
+
 def test_seeds_of_an_image_are_drawn_together() -> None:
     """Were they drawn alone, two equal seeds would make an interval narrower than one seed's."""
     both = results()
@@ -161,15 +182,14 @@ def update(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_page_is_made_from_stored_results_by_one_command(tmp_path: Path) -> None:
-    page, stored = tmp_path / "guidance.md", tmp_path / "guidance.json"
+    page, stored = tmp_path / "guidance.md", tmp_path / "gains.json"
     page.write_text(PAGE)
     stored.write_text(results().model_dump_json())
-    names = ("--page", page, "--results", stored)
-    assert update("--check", *names).returncode == 1
-    done = update(*names)
+    assert update("--check", "--page", page).returncode == 1
+    done = update("--page", page)
     assert done.returncode == 0, done.stderr
     text = page.read_text()
-    assert text.startswith("# Guidance\n\nBefore.\n\n<!-- results -->\n### basic, BN on")
+    assert text.startswith("# Guidance\n\nBefore.\n\n<!-- results: gains.json -->\n### basic, BN on")
     assert text.endswith("<!-- end of results -->\n\nAfter.\n")
     assert "stale" not in text
     rows = {row.variant.source: row for row in build_rows(results(), "basic", True)}
@@ -179,14 +199,32 @@ def test_the_page_is_made_from_stored_results_by_one_command(tmp_path: Path) -> 
     assert f"{gain.mean:+.3f} ({gain.interval[0]:+.3f} to {gain.interval[1]:+.3f})" in text
     assert "| 58.3 % |" in text
     assert "- One run failed." in text
-    assert "![Gain against the noise level](guidance-gain-basic-bn.png)" in text
-    assert (tmp_path / "guidance-gain-basic-bn.png").stat().st_size > 1000
-    assert update("--check", *names).returncode == 0
+    assert "![Gain against the noise level](gains-gain-basic-bn.png)" in text
+    assert (tmp_path / "gains-gain-basic-bn.png").stat().st_size > 1000
+    assert update("--check", "--page", page).returncode == 0
     changed = results(runs=results().runs[1:])
     stored.write_text(changed.model_dump_json())
-    late = update("--check", *names)
+    late = update("--check", "--page", page)
     assert late.returncode == 1
     assert "update_guidance.py" in late.stderr
+
+
+def test_each_block_of_the_page_has_its_own_results(tmp_path: Path) -> None:
+    page = tmp_path / "guidance.md"
+    page.write_text(PAGE + PAGE.replace("gains.json", "more.json"))
+    (tmp_path / "gains.json").write_text(results().model_dump_json())
+    missing = update("--page", page)
+    assert missing.returncode == 1
+    assert "more.json does not hold a comparison of guidance" in missing.stderr
+    assert "stale" in page.read_text()
+    (tmp_path / "more.json").write_text(results(dataset="data/other").model_dump_json())
+    assert update("--page", page).returncode == 0
+    first, second = page.read_text().split("After.\n", 1)
+    assert "stl10-part, 12 images" in first
+    assert "other, 12 images" in second
+    assert (tmp_path / "more-gain-basic-bn.png").is_file()
+    page.write_text("# Nothing\n")
+    assert "has no block for results" in update("--page", page).stderr
 
 
 def test_results_that_are_not_whole(tmp_path: Path) -> None:
@@ -199,3 +237,8 @@ def test_results_that_are_not_whole(tmp_path: Path) -> None:
     assert read_guidance(tmp_path / "absent.json") is None
     path.write_text(results().model_dump_json())
     assert read_guidance(path) == results()
+
+
+def test_the_project_s_own_page_is_up_to_date() -> None:
+    done = update("--check")
+    assert done.returncode == 0, done.stderr

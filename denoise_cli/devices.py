@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -31,6 +32,13 @@ def resolve_device(name: str) -> torch.device:
     if not present.get(device.type, False):
         raise UsageError(f"This machine has no device {name!r}.", "Leave --device out, or use --device cpu.")
     return device
+
+
+def device_name(device: torch.device) -> str:
+    """The device with the GPU's name, or the processor's and its threads, for results."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"{device} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:

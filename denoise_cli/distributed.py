@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -49,6 +49,21 @@ class World:
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
+
+    def copy_from_main(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite the tensors with those of rank 0; all processes must call it."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Run the block on rank 0, then on the others: what it downloads is there for them."""
+        if not self.is_main:
+            self.wait()
+        yield
+        if self.is_main:
+            self.wait()
 
     def wait(self) -> None:
         """Wait for all processes."""

@@ -1,13 +1,15 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and what JSON files can hold."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +44,17 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for every float in it that is not finite, which JSON cannot hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return value
 
 
 def remove_leftovers(folder: Path) -> None:

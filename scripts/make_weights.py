@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import subprocess
 from datetime import date
 from itertools import pairwise
@@ -192,7 +190,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
             ),
         ],
         "licence": LICENCE,
-        "limits": limits(architecture.classes, scores, device),
+        "limits": limits(architecture.classes, scores, training_device(RunFolder(config.folder))),
     }
     if folded:
         card["limits"].append(f"Began as `{config.init}`, its batch norm folded into the convolutions.")
@@ -279,9 +277,7 @@ def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dic
     return {
         "steps": events[-1]["step"],
         "seconds": round(seconds),
-        "device": f"{os.cpu_count()} cores, {platform.machine()}"
-        if config.device != "cuda"
-        else torch.cuda.get_device_name(),
+        "device": training_device(run),
         "commit": commit,
         "init": None if config.init is None else Path(config.init).name,
         "start": json.loads(history.read_text()) if history.is_file() else None,
@@ -291,9 +287,15 @@ def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dic
     }
 
 
-def limits(classes: tuple[str, ...], scores: list[dict[str, Any]], device: torch.device) -> list[str]:
+def training_device(run: RunFolder) -> str:
+    """What the run was trained on, by its log: this machine may be another one."""
+    devices = dict.fromkeys(str(row["device"]) for row in run.events() if row["event"] == "start")
+    return ", ".join(devices) or "unknown"
+
+
+def limits(classes: tuple[str, ...], scores: list[dict[str, Any]], trained_on: str) -> list[str]:
     found = ["No STL-10 test image was seen in training."]
-    if device.type == "cpu":
+    if trained_on.startswith("cpu"):
         found.append("Trained on a CPU for a short time; longer training on a GPU would score higher.")
     clean = [row["psnr"] for row in scores if row["noise"] == "gaussian:0"]
     if clean and clean[0] < UNHARMED:

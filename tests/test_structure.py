@@ -39,7 +39,7 @@ ALLOWED = {
     "data": _GROUND | {"files"},
     "runs": _GROUND | {"files"},
     "weights": _GROUND | {"files", "models", "runs"},
-    "evaluation": _BASE | {"training", "photo"},
+    "evaluation": _BASE,
     "training": _BASE | {"evaluation"},
     "photo": _BASE,
     "cli": _BASE | {"training", "evaluation", "photo"},

@@ -87,6 +87,10 @@ def classify(
     else:
         path = run(settings, resume is not None, overwrite)
         folder = settings.folder / "test"
+    if settings.data.mix:
+        # A mixture has no test images of its own; those of its first data set are taken.
+        first = {"dataset": settings.data.mix[0].dataset}
+        settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
         _test(settings, path, denoiser, folder, json)
 

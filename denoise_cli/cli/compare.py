@@ -123,7 +123,9 @@ def compare(
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
-    if settings.guidance and (format_ is Format.html or (output and output.suffix in {".html", ".htm"})):
+    if settings.guidance and (
+        format_ is Format.html or (output and output.suffix.lower() in {".html", ".htm"})
+    ):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
     from denoise_cli.devices import resolve_device
@@ -134,8 +136,8 @@ def compare(
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
-            from denoise_cli.evaluation.grid_training import train_grid, training_folder
-            from denoise_cli.evaluation.guidance_training import train_guided
+            from denoise_cli.training.grid import train_grid, training_folder
+            from denoise_cli.training.guidance import train_guided
 
             train_missing = train_guided if settings.guidance else train_grid
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)

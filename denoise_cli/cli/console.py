@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from denoise_cli.errors import DenoiseError
+from denoise_cli.files import finite
 
 _PLAIN_SECONDS = 10.0
 
@@ -31,7 +32,7 @@ class Console:
 
     def json(self, value: Any) -> None:
         """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
-        self.out.file.write(json.dumps(_finite(value), ensure_ascii=False) + "\n")
+        self.out.file.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
 
     def write(self, text: str) -> None:
         """Print a finished document on stdout, as it is."""
@@ -167,16 +168,6 @@ def _columns() -> tuple[Any, ...]:
 
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value
 
 
 console = Console()

@@ -77,11 +77,13 @@ def _from_files(
     from denoise_cli.photo.names import SHARED_AGE, find_photos, parse_shard, plan_outputs, remove_leftovers
 
     several = len(paths) > 1 or Path(paths[0]).is_dir() or not os.path.lexists(paths[0])
-    photos = find_photos(paths, config.recursive)
+    photos = find_photos(paths, config.recursive, config.output)
     if extras.reference is not None and len(photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
     items = plan_outputs(photos, config.output, settings.format, several)
     index, count = parse_shard(config.shard, os.environ)
+    if count > 1:
+        console.note(f"Shard {index} of {count}: {len(items[index::count])} of {len(items)} photos.")
     items = items[index::count]
     remove_leftovers(items, older_than=SHARED_AGE if count > 1 else 0.0)
     wanted = [item for item in items if not (config.skip_existing and item.output.exists())]
@@ -127,20 +129,30 @@ def _from_stdin(
         raise UsageError(
             "The picture would be written to the terminal.", "Add --output FILE, or redirect it."
         )
+    if to_stdout and extras != Extras():
+        raise UsageError(
+            "--reference, --side-by-side and --json need a result that is a file.", "Add --output FILE."
+        )
     data = sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result") if to_stdout or config.output is None else config.output
         result = denoise_file(data, output, load(), settings, lambda share: None)
         if not to_stdout:
-            _report(Outcome(Item(Path("-"), output), result), extras)
+            photo = Path(folder, "photo")
+            photo.write_bytes(data)
+            _report(Outcome(Item(Path("-"), output), result), extras, photo)
             return
         with output.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
-def _report(outcome: Outcome, extras: Extras) -> None:
-    """Say what became of one photo; make the comparisons that were asked for."""
+def _report(outcome: Outcome, extras: Extras, photo: Path | None = None) -> None:
+    """Say what became of one photo; make the comparisons that were asked for.
+
+    Args:
+        photo: The file with the photo, where it is not `outcome.item.source`.
+    """
     from denoise_cli.photo.formats import show
 
     item, result = outcome.item, outcome.result
@@ -151,9 +163,9 @@ def _report(outcome: Outcome, extras: Extras) -> None:
         row |= {"status": "done", **_facts(result)}
         _describe(item, result)
         if extras.reference is not None:
-            row |= _scores(item, extras.reference)
+            row |= _scores(photo or item.source, item.output, extras.reference)
         if extras.side_by_side:
-            row["comparison"] = show(_side_by_side(item))
+            row["comparison"] = show(_side_by_side(photo or item.source, item.output))
     if extras.json:
         console.json(row)
 
@@ -181,10 +193,10 @@ def _describe(item: Item, result: Result) -> None:
         console.note(f"  Note: {note}.")
 
 
-def _scores(item: Item, reference: Path) -> dict[str, float]:
+def _scores(photo: Path, output: Path, reference: Path) -> dict[str, float]:
     from denoise_cli.photo.compare import score_against
 
-    scores = score_against(reference, item.source, item.output)
+    scores = score_against(reference, photo, output)
     console.note(
         f"  PSNR {scores['psnr_before']:.2f} -> {scores['psnr_after']:.2f} dB, "
         f"SSIM {scores['ssim_before']:.4f} -> {scores['ssim_after']:.4f}"
@@ -192,11 +204,12 @@ def _scores(item: Item, reference: Path) -> dict[str, float]:
     return scores
 
 
-def _side_by_side(item: Item) -> Path:
+def _side_by_side(photo: Path, output: Path) -> Path:
     from denoise_cli.photo.compare import write_side_by_side
+    from denoise_cli.photo.names import comparison_path
 
-    path = item.output.with_name(f"{item.output.stem}.compare.png")
-    write_side_by_side(item.source, item.output, path)
+    path = comparison_path(output)
+    write_side_by_side(photo, output, path)
     return path
 
 

@@ -11,7 +11,7 @@ from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.registry import classifier_info, denoiser_info, uses_batch_norm
-from denoise_cli.noise.spec import is_mixture, parse_noise
+from denoise_cli.noise.spec import canonical_noise, is_mixture
 
 
 class MixItem(Section):
@@ -135,6 +135,11 @@ class RunConfig(Section):
         return "basic" if is_mixture(self.noise) else self.noise
 
     @property
+    def command(self) -> str:
+        """The subcommand that trains it."""
+        return "classify" if self.is_classifier else "train"
+
+    @property
     def label(self) -> str:
         """What run folders call the model."""
         return f"classifier-{self.model}" if self.is_classifier else self.model
@@ -153,9 +158,7 @@ class RunConfig(Section):
     @field_validator("noise", "validate_noise")
     @classmethod
     def _known_noise(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_noise(value)
-        return value
+        return None if value is None else canonical_noise(value)
 
     @model_validator(mode="after")
     def _one_length(self) -> RunConfig:

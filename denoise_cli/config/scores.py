@@ -12,7 +12,7 @@ from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import CHOICES, Choice, Injection
 from denoise_cli.models.registry import STUDY, denoiser_info
-from denoise_cli.noise.spec import parse_noise
+from denoise_cli.noise.spec import canonical_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
 _NUMBER = re.compile(r"\d*\.?\d+")
@@ -69,8 +69,7 @@ class TestConfig(_ScoreConfig):
     @field_validator("noise")
     @classmethod
     def _known_noise(cls, value: str) -> str:
-        parse_noise(value)
-        return value
+        return canonical_noise(value)
 
 
 class CompareConfig(_ScoreConfig):
@@ -157,10 +156,8 @@ class CompareConfig(_ScoreConfig):
     @field_validator("noise", "train_noise", mode="after")
     @classmethod
     def _known_noises(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = [f"gaussian:{name}" if _NUMBER.fullmatch(name) else name.lower() for name in value]
-        for name in names:
-            parse_noise(name)
-        return tuple(dict.fromkeys(names))
+        names = [f"gaussian:{name}" if _NUMBER.fullmatch(name) else name for name in value]
+        return tuple(dict.fromkeys(map(canonical_noise, names)))
 
     @model_validator(mode="after")
     def _something(self) -> CompareConfig:

@@ -19,6 +19,7 @@ from denoise_cli.evaluation.gallery import Gallery
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.results import Cell, ScoredRun
 from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.files import finite
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 
@@ -81,7 +82,7 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: Task) -> 
         batch_norm=cell.batch_norm,
         noise=cell.noise,
         runs=tuple(runs),
-        psnr_spread=spread,
+        psnr_spread=finite(spread),
         **_summary(all_scores, task),
     )
 
@@ -118,7 +119,8 @@ def _score(model: nn.Module, noise: str, task: Task) -> Scores:
 def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
     if paper:
         return scores.study_psnr, scores.study_ssim
-    return mean_interval(scores.psnr.numpy())[0], mean_interval(scores.ssim.numpy())[0]
+    psnr, ssim = (finite(mean_interval(values.numpy())[0]) for values in (scores.psnr, scores.ssim))
+    return psnr, ssim
 
 
 def _summary(all_scores: Sequence[Scores], task: Task) -> dict[str, Any]:
@@ -130,7 +132,9 @@ def _summary(all_scores: Sequence[Scores], task: Task) -> dict[str, Any]:
     for name in ("psnr", "ssim"):
         values: Values = np.mean([getattr(scores, name).numpy() for scores in all_scores], 0)
         mean, low, high = mean_interval(values, groups)
-        fields[name], fields[f"{name}_interval"] = mean, (low, high)
+        # Where no image has a finite score (the noisy input without noise) there is no mean.
+        scored = np.isfinite(mean)
+        fields[name], fields[f"{name}_interval"] = (mean, (low, high)) if scored else (None, None)
         fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
     if task.paper:
         # The pooled score of a batch is no mean over images, so it has no interval over them.

@@ -9,12 +9,11 @@ from importlib.metadata import version
 from types import MappingProxyType
 
 import numpy as np
-import torch
 from torch import nn
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
-from denoise_cli.devices import resolve_device
+from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.evaluation import baselines
@@ -56,29 +55,31 @@ def run_grid(
             f"{config.weights} holds no finished runs.",
             "Name a folder that holds run folders, or train the grid into it with --train.",
         )
-    source = load_test_images(config.data)
-    check_sizes(source)
     names = cell_names(config)
-    grey = config.benchmark is not None and check_one_kind(source)
     others = ["noisy input", *(baselines.methods() if config.baselines else ())]
-    total = (len(names) + len(config.noise) * len(others)) * len(source)
-    with join(device) as world, progress("Scoring", total) as advance:
-        task = Task(
-            source,
-            device,
-            world,
-            config.seed,
-            paper=config.protocol == "paper",
-            published=partial(Rounded, grey=grey) if config.benchmark else lambda model: model,
-            grey=grey,
-            gallery=Gallery(source, config.noise, config.seed, grey=grey),
-            on_images=advance,
-        )
-        cells = [_other(method, noise, task) for method in others for noise in config.noise]
-        models = [_model(name, runs, failed.get(name, ""), task) for name in names]
-        cells += _with_commands(models, config)
+    with join(device) as world:
+        with world.main_first():
+            source = load_test_images(config.data)
+        check_sizes(source)
+        grey = config.benchmark is not None and check_one_kind(source)
+        total = (len(names) + len(config.noise) * len(others)) * len(source)
+        with progress("Scoring", total) as advance:
+            task = Task(
+                source,
+                device,
+                world,
+                config.seed,
+                paper=config.protocol == "paper",
+                published=partial(Rounded, grey=grey) if config.benchmark else lambda model: model,
+                grey=grey,
+                gallery=Gallery(source, config.noise, config.seed, grey=grey),
+                on_images=advance,
+            )
+            cells = [_other(method, noise, task) for method in others for noise in config.noise]
+            models = [_model(name, runs, failed.get(name, ""), task) for name in names]
         if not world.is_main:
             return None
+    cells += _with_commands(models, config)
     share = stl10_share(config.data.dataset, source.shapes.numpy())
     if share is not None and config.protocol == "paper":
         cells = [_with_published(cell) for cell in cells]
@@ -123,7 +124,8 @@ def compare_to_best(cells: Sequence[Cell], groups: np.ndarray | None) -> list[Ce
         best = max(column, key=lambda other: other.psnr or 0.0)
         difference = np.subtract(_values(cell), _values(best))
         mean, low, high = mean_interval(difference, groups)
-        compared.append(cell.model_copy(update={"to_best": mean, "to_best_interval": (low, high)}))
+        paired = {"to_best": mean, "to_best_interval": (low, high)} if np.isfinite(mean) else {}
+        compared.append(cell.model_copy(update=paired))
     return compared
 
 
@@ -236,10 +238,3 @@ def used_versions() -> dict[str, str]:
     """Versions of what scores depend on, by package name, and of Python."""
     packages = {name: version(name) for name in ("denoise-cli", "torch", "numpy")}
     return packages | {"python": platform.python_version()}
-
-
-def device_name(device: torch.device) -> str:
-    """The device with the GPU's name, or the processor's and its threads, for results."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"

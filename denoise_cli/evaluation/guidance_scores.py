@@ -14,12 +14,12 @@ from torch import nn
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
-from denoise_cli.devices import resolve_device
+from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.distributed import World, join, launched_device
 from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation.cells import Candidate, read_runs
 from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.grid import check_sizes, device_name, used_versions
+from denoise_cli.evaluation.grid import check_sizes, used_versions
 from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, Variant
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.evaluation.single import Progress, load_test_images
@@ -42,13 +42,15 @@ def run_guidance(
         DataError, WeightsError: Images or runs that are not there or do not fit.
     """
     device = resolve_device(launched_device(config.device))
-    source = load_test_images(config.data)
-    check_sizes(source)
     pairs = find_runs(config)
-    _check_labels([run for run, _ in pairs], source)
-    with join(device) as world, progress("Scoring", len(pairs) * len(source)) as advance:
-        scorer = _Scorer(source, device, world, config.seed, advance)
-        runs = [scorer.run(candidate, noise) for candidate, noise in pairs]
+    with join(device) as world:
+        with world.main_first():
+            source = load_test_images(config.data)
+        check_sizes(source)
+        _check_labels([run for run, _ in pairs], source)
+        with progress("Scoring", len(pairs) * len(source)) as advance:
+            scorer = _Scorer(source, device, world, config.seed, advance)
+            runs = [scorer.run(candidate, noise) for candidate, noise in pairs]
         if not world.is_main:
             return None
     return GuidanceResults(

@@ -92,7 +92,7 @@ def score(
         on_images(len(indices))
     model.train(was_training)
     columns = {
-        name: torch.cat(parts).double().cpu() if parts else torch.empty(0) for name, parts in rows.items()
+        name: torch.cat(parts).cpu().double() if parts else torch.empty(0) for name, parts in rows.items()
     }
     shares = world.gather((order, columns, pooled, seconds))
     place = torch.tensor([index for share in shares for index in share[0]]).argsort()
@@ -129,7 +129,7 @@ def same_size_batches(source: Images, size: int) -> Iterator[list[int]]:
 
 def _ssim_or_nan(x: Tensor, y: Tensor) -> Tensor:
     if min(x.shape[-2:]) < WINDOW:
-        return torch.full((len(x),), float("nan"))
+        return x.new_full((len(x),), float("nan"))
     return ssim(x, y)
 
 

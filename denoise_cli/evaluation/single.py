@@ -22,7 +22,7 @@ from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.pictures import save_grid
 from denoise_cli.evaluation.scoring import Scores, score
 from denoise_cli.evaluation.told import told_logits
-from denoise_cli.files import write_atomic
+from denoise_cli.files import finite, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
@@ -57,7 +57,8 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     with join(device) as world:
         architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
         model = model.to(device)
-        source = load_test_images(config.data)
+        with world.main_first():
+            source = load_test_images(config.data)
         noise = parse_noise(config.noise)
         logits = told_logits(
             model, architecture.classes, source, noise, device=device, seed=config.seed, world=world
@@ -81,7 +82,7 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     record = {**summary, "images": list(source.names), "per_image": per_image}
-    write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
+    write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
     return Report(summary, folder)
 

@@ -1,7 +1,7 @@
 """What each architecture is and needs, without importing torch.
 
-The commands list, check and plan with these facts; `denoise_cli.models.build`
-turns an entry into a `torch.nn.Module`.
+The commands list, check and plan with these facts; `build_denoiser` and
+`build_classifier` of `denoise_cli.models` turn an entry into a `torch.nn.Module`.
 """
 
 from __future__ import annotations

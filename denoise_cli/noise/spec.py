@@ -49,6 +49,11 @@ def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     return tuple(_parse_one(part.strip().lower()) for part in text.split("+"))
 
 
+def canonical_noise(text: str) -> str:
+    """The noise as `parse_noise` names it, so that one noise has one name; errors as there."""
+    return "+".join(spec.name for spec in parse_noise(text))
+
+
 def is_mixture(text: str) -> bool:
     """Whether a noise, from which each picture draws its own, has no one level to score at."""
     return (

@@ -106,7 +106,9 @@ def _wants_torch(device: str) -> bool:
         return device != "cpu"
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
         return False
-    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists() or _is_apple_silicon()
+    windows = Path(os.environ.get("SYSTEMROOT", "/nowhere"), "System32", "nvcuda.dll")
+    drivers = (Path("/dev/nvidiactl"), Path("/dev/dxg"), windows)
+    return any(path.exists() for path in drivers) or _is_apple_silicon()
 
 
 def _is_apple_silicon() -> bool:

@@ -75,4 +75,6 @@ def denoise_file(
     with writing(output, photo, encoding) as sink:
         denoise_rows(rows, found, denoiser, settings.controls, sink, on_share=on_share)
     notes = photo.notes + losses(photo, encoding)
+    if rows.exceeds:
+        notes += ("values outside 0 to 1 were cut off",)
     return Result(output, photo, rows.noise.sigma(), notes, time.perf_counter() - start)

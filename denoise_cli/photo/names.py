@@ -18,10 +18,12 @@ from denoise_cli.photo.formats import SUFFIXES, Format, show
 _RESULT = ".denoised"
 # Seconds after which an unfinished file in a folder that processes share is nobody's.
 SHARED_AGE = 86_400.0
+_COMPARISON = ".compare"
+# Index, count, and where the indices do not run from 0 by 1: their start and step.
 _SHARD_VARIABLES = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-    ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", ""),
-    ("RANK", "WORLD_SIZE", ""),
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"),
+    ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", "", ""),
+    ("RANK", "WORLD_SIZE", "", ""),
 )
 
 
@@ -33,11 +35,16 @@ class Item:
     output: Path
 
 
-def find_photos(inputs: Sequence[str], recursive: bool) -> list[tuple[Path, Path]]:
+def find_photos(
+    inputs: Sequence[str], recursive: bool, output: Path | None = None
+) -> list[tuple[Path, Path]]:
     """Photos with their place below the folder they were found in, or their bare name.
 
     Inputs are files, folders, and glob patterns that the shell left alone. Links to folders are
     not followed, and results of earlier runs in a folder are left out.
+
+    Args:
+        output: Where the results go; a folder below an input folder is not looked into.
 
     Raises:
         ImageError: Nothing there.
@@ -46,7 +53,7 @@ def find_photos(inputs: Sequence[str], recursive: bool) -> list[tuple[Path, Path
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            inside = list(_in_folder(path, recursive))
+            inside = list(_in_folder(path, recursive, output))
             if not inside:
                 raise ImageError(
                     f"There are no photos in {show(path)}.", "Add --recursive to look in its sub-folders."
@@ -103,15 +110,13 @@ def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, 
     """Index (from 0) and number of shards: from `I/N`, else from the cluster engine, else (0, 1).
 
     Raises:
-        UsageError: Not of the form I/N with I below N.
+        UsageError: Not of the form I/N with I below N, or the engine's numbers have gaps.
     """
     if text is None:
-        for index, count, first in _SHARD_VARIABLES:
-            if environment.get(index, "").isdecimal() and environment.get(count, "").isdecimal():
-                offset = environment.get(first, "")
-                return int(environment[index]) - (int(offset) if offset.isdecimal() else 0), int(
-                    environment[count]
-                )
+        for names in _SHARD_VARIABLES:
+            index, count, first, step = (_number(environment.get(name, "")) for name in names)
+            if index is not None and count is not None:
+                return _shard_of_array(index, count, first or 0, step or 1)
         return 0, 1
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None or int(match[1]) >= int(match[2]):
@@ -119,6 +124,21 @@ def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, 
             f"The shard {text!r} is not of the form I/N with I from 0 to N-1.", "For example --shard 0/8."
         )
     return int(match[1]), int(match[2])
+
+
+def _shard_of_array(index: int, count: int, first: int, step: int) -> tuple[int, int]:
+    place, rest = divmod(index - first, step)
+    if rest or not 0 <= place < count:
+        raise UsageError(
+            f"The cluster's task {index} is not one of {count} evenly numbered ones, so its share of the "
+            "photos is not known.",
+            "Number the tasks without gaps (--array=0-7), or say --shard I/N.",
+        )
+    return place, count
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
@@ -136,15 +156,25 @@ def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
                     remove_abandoned(path)
 
 
-def _in_folder(root: Path, recursive: bool) -> Iterator[tuple[Path, Path]]:
+def comparison_path(output: Path) -> Path:
+    """Where a result is shown beside its photo: `NAME.compare.png`."""
+    return output.with_name(f"{output.stem}{_COMPARISON}.png")
+
+
+def _in_folder(root: Path, recursive: bool, output: Path | None) -> Iterator[tuple[Path, Path]]:
+    results = None if output is None else output.resolve()
     for folder, folders, names in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if Path(folder, name).resolve() != results)
         if not recursive:
             folders.clear()
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and not path.stem.endswith(_RESULT) and name[0] != ".":
+            if path.suffix.lower() in SUFFIXES and not _is_result(path) and name[0] != ".":
                 yield path, path.relative_to(root)
+
+
+def _is_result(path: Path) -> bool:
+    return path.stem.endswith((_RESULT, _COMPARISON))
 
 
 def _renamed(relative: Path, kind: Format) -> Path:

@@ -48,19 +48,28 @@ def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
 
 
 class NoiseSampler:
-    """A photo as it is, whose noise level is estimated from some of its rows while they are read."""
+    """A photo as it is; while its rows are read, its noise is estimated from some of them.
+
+    Attributes:
+        noise: The estimate.
+        exceeds: Whether a colour is outside [0, 1] or no number, as only floating-point files hold.
+    """
 
     def __init__(self, photo: Rows) -> None:
         self._photo = photo
         self.height, self.width = photo.height, photo.width
         self.channels, self.alpha = photo.channels, photo.alpha
         self.noise = NoiseLevel(photo.channels)
+        self.exceeds = False
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         every = max(1, self.height * self.width // _SAMPLE)
         for number, strip in enumerate(self._photo.strips(rows)):
+            colours = strip[..., : self.channels]
             if number % every == 0:
-                self.noise.add(to_planes(strip[..., : self.channels]))
+                self.noise.add(to_planes(colours))
+            if colours.dtype.kind == "f" and not self.exceeds:
+                self.exceeds = not bool(((colours >= 0) & (colours <= 1)).all())
             yield strip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 
 import torch
@@ -20,6 +21,9 @@ from denoise_cli.seeds import derive_seed
 # A step's images are drawn in this many independent parts, so that 1, 2 or 4 processes
 # that share a step see the very same crops and noise.
 PARTS = 4
+
+PassOrder = Callable[[Images, int], Tensor]
+"""The indices of a data set in the order of one pass, from a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,14 @@ class Batches:
     weaker: float = 0.0
     rank: int = 0
     world: int = 1
+    # With the object, so that no data set outlives its run.
+    _order: PassOrder = field(default_factory=lambda: lru_cache(16)(_pass_order), repr=False, compare=False)
 
     def __getitem__(self, step: int) -> Batch:
         number = self._choose_stream(step)
         stream = self.streams[number]
-        indices = _row(stream.source, step * self.batch_size, self.batch_size, derive_seed(self.seed, number))
+        seed, start = derive_seed(self.seed, number), step * self.batch_size
+        indices = _row(stream.source, start, self.batch_size, seed, self._order)
         shared = torch.Generator().manual_seed(derive_seed(self.seed, step, -1))
         scale = 1 - (1 - stream.rescale) * float(torch.rand(1, generator=shared))
         draw = partial(self._part, stream, indices, step, scale)
@@ -161,19 +168,18 @@ class Ahead:
         return batch
 
 
-def _row(source: Images, start: int, count: int, seed: int) -> Tensor:
+def _row(source: Images, start: int, count: int, seed: int, pass_order: PassOrder) -> Tensor:
     """`count` image indices from position `start` of the endless row of shuffled passes."""
     picked: list[Tensor] = []
-    length = len(_pass_order(source, derive_seed(seed, 0)))
+    length = len(pass_order(source, derive_seed(seed, 0)))
     while count > 0:
         cycle, position = divmod(start, length)
-        order = _pass_order(source, derive_seed(seed, cycle))
+        order = pass_order(source, derive_seed(seed, cycle))
         picked.append(order[position : position + count])
         start, count = start + len(picked[-1]), count - len(picked[-1])
     return torch.cat(picked)
 
 
-@lru_cache(maxsize=16)
 def _pass_order(source: Images, seed: int) -> Tensor:
     return source.pass_order(torch.Generator().manual_seed(seed))
 

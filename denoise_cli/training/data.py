@@ -52,7 +52,8 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
     memory = memory_share() if memory is None else memory
     data = config.data
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
-    streams, validation = [], []
+    streams: list[Stream] = []
+    validation = []
     for number, item in enumerate(wanted):
         source = _prepared(_load(item.dataset, "train", data, memory, data.limit), config)
         size = source.uniform_size
@@ -61,6 +62,13 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
             source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
         else:
             held = _prepared(_load(item.dataset, "test", data, memory), config)
+        if isinstance(config, ClassifyConfig) and streams and source.classes != streams[0].source.classes:
+            first = streams[0].source
+            raise DataError(
+                f"{first.name} and {source.name} have other classes ({', '.join(first.classes)}; "
+                f"{', '.join(source.classes)}), so their labels do not fit together.",
+                "Name the classes of the mixture: --set data.classes=[NAME, ...].",
+            )
         streams.append(Stream(source, crop, item.rescale, item.weight))
         validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)

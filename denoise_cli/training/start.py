@@ -28,13 +28,11 @@ class Result:
     Attributes:
         run: Its folder.
         weights: The weight file to use.
-        scores: The last validation's, by name.
         steps, seconds: Its length, over all sittings.
     """
 
     run: Path
     weights: Path
-    scores: dict[str, float]
     steps: int
     seconds: float
 
@@ -55,27 +53,21 @@ def train(
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
         if world.is_main:
-            _claim(run, resume or was_restarted(), overwrite)
+            _check_free(run, resume or was_restarted(), overwrite)
         memory = min(world.gather(memory_share()))
-        # The first process downloads what is missing; the others find it there.
-        if not world.is_main:
-            world.wait()
-        data = load_data(config, memory)
-        if world.is_main:
-            world.wait()
+        with world.main_first():
+            data = load_data(config, memory)
         architecture, model = build_model(config, data)
         if architecture.guidance == "oracle":
             data = with_classes(data, architecture.classes)
-        if world.is_main:
-            run.path.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(run.path)
-            text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
-            write_atomic(run.config, text.encode())
-        world.wait()
         shown = reporter if world.is_main else _Silent()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
+        # Only now that all is known to fit does anything of an old run go.
+        if world.is_main:
+            _take(run, config, keep=resume or was_restarted())
+        world.wait()
         try:
-            scores = trainer.run()
+            trainer.run()
         finally:
             if world.is_main:
                 draw_curve(run)
@@ -83,7 +75,7 @@ def train(
     if not world.is_main:
         return None
     weights = run.best if run.best.is_file() else run.last
-    return Result(run.path, weights, scores, trainer.step, trainer.seconds)
+    return Result(run.path, weights, trainer.step, trainer.seconds)
 
 
 def _report_skipped(data: Data, reporter: Reporter) -> None:
@@ -110,8 +102,8 @@ class _Silent:
         pass
 
 
-def _claim(run: RunFolder, resume: bool, overwrite: bool) -> None:
-    """Make sure that nothing of another run is lost."""
+def _check_free(run: RunFolder, resume: bool, overwrite: bool) -> None:
+    """Make sure that nothing of another run is lost unasked."""
     if resume or not run.path.exists():
         return
     if run.path.is_dir() and not any(run.path.iterdir()):
@@ -124,5 +116,15 @@ def _claim(run: RunFolder, resume: bool, overwrite: bool) -> None:
             f"{run.path} holds {state} already.",
             f"Continue it with --resume {run.path}, replace it with --overwrite, or choose another --out.",
         )
-    for path in (run.config, run.metrics, run.last, run.best, run.curve, *run.checkpoints.glob("step-*.pt")):
-        path.unlink(missing_ok=True)
+
+
+def _take(run: RunFolder, config: RunConfig, *, keep: bool) -> None:
+    """Make the folder this run's: its config written, nothing of another run left unless to `keep`."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(run.path)
+    if not keep:
+        # The config goes last and in one step, so that this stays a run folder whatever happens.
+        for path in (*run.checkpoints.glob("step-*.pt"), run.metrics, run.last, run.best, run.curve):
+            path.unlink(missing_ok=True)
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
+    write_atomic(run.config, text.encode())

@@ -15,8 +15,8 @@ from denoise_cli.errors import DenoiseError
 class Interrupted(DenoiseError):
     """A signal came; the step was finished and the state saved. Exits 130 or 143."""
 
-    def __init__(self, signum: int, run: Path) -> None:
-        super().__init__(f"Stopped and saved in {run}.", f"Continue with: denoise train --resume {run}")
+    def __init__(self, signum: int, run: Path, command: str) -> None:
+        super().__init__(f"Stopped and saved in {run}.", f"Continue with: denoise {command} --resume {run}")
         self.exit_code = 128 + signum
 
 

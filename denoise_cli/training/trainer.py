@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.config import RunConfig
-from denoise_cli.devices import autocast, resolve_precision
+from denoise_cli.devices import autocast, device_name, resolve_precision
 from denoise_cli.distributed import World
 from denoise_cli.errors import ConfigError, TrainingError
 from denoise_cli.noise.spec import parse_noise
@@ -93,12 +93,13 @@ class Trainer:
         )
         self.batches = Ahead(batches)
 
-    def run(self) -> dict[str, float]:
-        """Train to the end; returns the last validation scores."""
+    def run(self) -> None:
+        """Train to the end."""
         every = max(1, round(self.config.validate_every * self.steps_per_epoch))
         scores: dict[str, float] = {}
         with catch_signals() as received:
             self._restore()
+            self._event("start", device=device_name(self.device), processes=self.world.size)
             self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
             meter = Meter(self.config.batch_size, self.device)
             saved = time.monotonic()
@@ -115,7 +116,9 @@ class Trainer:
                     self._log(meter)
                     self._save()
                     self._event("interrupted")
-                    raise Interrupted(received[0] if received else 15, self.run_folder.path)
+                    raise Interrupted(
+                        received[0] if received else 15, self.run_folder.path, self.config.command
+                    )
                 if self.step % every == 0 or time.monotonic() - saved >= self.config.save_seconds:
                     self._log(meter)
                     self._save()
@@ -123,7 +126,6 @@ class Trainer:
                     meter.restart()
             self._save()
         self._event("done", **scores)
-        return scores
 
     def _train_step(self) -> Tensor:
         """One optimiser step; returns the loss on the device, so that nothing waits for it."""
@@ -167,6 +169,8 @@ class Trainer:
         start = time.perf_counter()
         better = False
         with self._averaged() as model:
+            # Each process has batch statistics of its own images; scored and saved are those of rank 0.
+            self.world.copy_from_main(model.buffers())
             scores = self.task.validate(model, self.data.validation, self.device, self.world)
             value = scores[self.task.metric]
             if self.data.held_out and (self.best is None or value > self.best):
@@ -193,7 +197,7 @@ class Trainer:
         finally:
             self.model.load_state_dict(kept)
 
-    def _event(self, name: str, **values: float) -> None:
+    def _event(self, name: str, **values: float | str) -> None:
         if self.world.is_main:
             self.run_folder.log(name, step=self.step, seconds=round(self.seconds, 2), **values)
 
@@ -214,7 +218,7 @@ class Trainer:
         except OSError as error:
             raise TrainingError(
                 f"The state cannot be saved in {self.run_folder.path}: {error.strerror}.",
-                f"Make room, then: denoise train --resume {self.run_folder.path}",
+                f"Make room, then: denoise {self.config.command} --resume {self.run_folder.path}",
             ) from error
 
     def _restore(self) -> None:
@@ -223,8 +227,12 @@ class Trainer:
             return
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
-        if self.average is not None and state.average is not None:
-            self.average.state = {name: value.to(self.device) for name, value in state.average.items()}
+        if self.average is not None:
+            # A run that had no average until now begins one at its present weights.
+            known = self.model.state_dict() if state.average is None else state.average
+            self.average.state = {
+                name: value.detach().to(self.device, copy=True) for name, value in known.items()
+            }
         if state.scaler is not None:
             self.scaler.load_state_dict(state.scaler)
         self.step, self.best, self.seconds = state.step, state.best, state.seconds

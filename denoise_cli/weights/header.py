@@ -72,5 +72,11 @@ def read_header(path: Path) -> Architecture:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}.") from error
     if metadata is None:
         raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
-    fields = json.loads(metadata)
-    return Architecture(**{**fields, "classes": tuple(fields["classes"])})
+    try:
+        fields = json.loads(metadata)
+        return Architecture(**{**fields, "classes": tuple(fields["classes"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightsError(
+            f"{path} describes its architecture in a way that this version does not know: {error}.",
+            "Update the program, or take weights that it has written.",
+        ) from error

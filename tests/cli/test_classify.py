@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from denoise_cli.training.stop import Interrupted
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
 
@@ -121,3 +123,23 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path, weights: Path
     for arguments, code, text in cases:
         result = denoise(*arguments)
         assert (result.returncode, text in result.stderr) == (code, True), (arguments, result.stderr)
+
+
+def test_a_mixture_needs_one_order_of_classes(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for split in ("train", "test"):
+        shutil.copytree(image_folder / split / "cat", other / split / "cat")
+        shutil.copytree(image_folder / split / "airplane", other / split / "ship")
+    mix = f"data.mix=[{{dataset: {image_folder}}}, {{dataset: {other}}}]"
+    command = ("classify", "cnn", "--steps", "1", "--batch-size", "4", "--set", mix, "--out", "c")
+    refused = denoise(*command)
+    assert refused.returncode == 1
+    assert "have other classes (airplane, cat; cat, ship)" in refused.stderr
+    assert "data.classes" in refused.stderr
+    assert denoise(*command, "--set", "data.classes=[airplane, cat, ship]").returncode == 0
+
+
+def test_an_interrupted_classifier_says_how_to_resume() -> None:
+    assert (
+        Interrupted(2, Path("runs/c"), "classify").hint == "Continue with: denoise classify --resume runs/c"
+    )

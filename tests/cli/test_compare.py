@@ -178,3 +178,29 @@ def test_errors_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for arguments, code, text in cases:
         result = CliRunner().invoke(app, ["compare", *arguments])
         assert (result.exit_code, text in result.stderr) == (code, True), (arguments, result.stderr)
+
+
+def test_pictures_without_noise_have_no_finite_psnr(
+    denoise: Command, weights: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    data = ("--weights", weights, "--dataset", image_folder)
+    made = denoise("compare", "--models", "cae", "--noise", "0,0.1", *data, "-o", "r.json")
+    assert made.returncode == 0, made.stderr
+    assert "nan" not in made.stdout
+    cells = {(c["method"], c["noise"]): c for c in json.loads((tmp_path / "r.json").read_text())["cells"]}
+    assert cells["noisy input", "gaussian:0"]["psnr"] is None
+    # The best of those that have a score.
+    assert cells["cae", "gaussian:0"]["to_best"] == 0
+    assert cells["noisy input", "gaussian:0.1"]["to_best"] == 0
+    again = denoise("compare", "--from", "r.json")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == made.stdout
+
+
+def test_a_noise_has_one_name(denoise: Command, image_folder: Path) -> None:
+    train = ("train", "cae", "--steps", "1", "--batch-size", "4", "--noise", "Gaussian:0.1", "--out", "r/a")
+    assert denoise(*train, "--dataset", image_folder).returncode == 0
+    score = ("compare", "--models", "cae", "--noise", "0.1", "--weights", "r", "--format", "json")
+    made = denoise(*score, "--dataset", image_folder)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["cells"][-1]["psnr"] is not None

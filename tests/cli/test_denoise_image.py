@@ -137,6 +137,24 @@ def test_standard_input_and_output(denoise, cae, tmp_path):
     assert done.stdout == (tmp_path / "a.denoised.png").read_bytes()
 
 
+def test_standard_input_is_compared_like_a_file(denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png", 0, (60, 80))
+    write_photo(tmp_path / "clean.png", 1, (60, 80))
+    arguments = ("--weights", cae, "--reference", "clean.png", "--side-by-side", "--json")
+    file = json.loads(denoise("denoise-image", "a.png", *arguments).stdout)
+    command = [sys.executable, "-m", "denoise_cli", "denoise-image", "-", *map(str, arguments)]
+    shared = {"input": (tmp_path / "a.png").read_bytes(), "capture_output": True, "cwd": tmp_path}
+    piped = subprocess.run([*command, "-o", "b.png"], check=True, **shared)
+    row = json.loads(piped.stdout)
+    assert row["psnr_after"] == pytest.approx(file["psnr_after"])
+    assert row["input"] == "-"
+    assert (tmp_path / "b.compare.png").read_bytes() == (tmp_path / "a.denoised.compare.png").read_bytes()
+    refused = subprocess.run(command, check=False, **shared)
+    assert refused.returncode == 2
+    assert refused.stdout == b""
+    assert b"Add --output FILE" in refused.stderr
+
+
 def write_folder(folder: Path) -> tuple[set[str], set[str]]:
     """200 files, half of them in a sub-folder, 10 of them no photos; the names of good and bad."""
     names = [("deep/" if number % 2 else "") + f"{number:03}.png" for number in range(200)]
@@ -226,6 +244,22 @@ def test_shard_of_torchrun_and_none():
         parse_shard("2", {})
 
 
+def test_shards_of_slurm_arrays():
+    def shard(index, count, first, step):
+        names = (
+            "SLURM_ARRAY_TASK_ID",
+            "SLURM_ARRAY_TASK_COUNT",
+            "SLURM_ARRAY_TASK_MIN",
+            "SLURM_ARRAY_TASK_STEP",
+        )
+        return parse_shard(None, dict(zip(names, map(str, (index, count, first, step)), strict=True)))
+
+    assert [shard(index, 5, 0, 2) for index in range(0, 10, 2)] == [(place, 5) for place in range(5)]
+    # --array=0,3,7
+    with pytest.raises(UsageError, match="not one of 3 evenly numbered"):
+        shard(7, 3, 0, 1)
+
+
 def test_two_photos_with_one_result(denoise, cae, tmp_path):
     write_photo(tmp_path / "in" / "a.png")
     write_photo(tmp_path / "in" / "a.jpg")
@@ -237,10 +271,14 @@ def test_two_photos_with_one_result(denoise, cae, tmp_path):
 def test_folders_leave_out_results_and_loops(tmp_path):
     write_photo(tmp_path / "in" / "a.png")
     write_photo(tmp_path / "in" / "a.denoised.png")
+    write_photo(tmp_path / "in" / "a.denoised.compare.png")
     write_photo(tmp_path / "in" / "sub" / "b.png")
     (tmp_path / "in" / "sub" / "loop").symlink_to(tmp_path / "in")
     names = [relative.as_posix() for _, relative in find_photos([str(tmp_path / "in")], True)]
     assert names == ["a.png", "sub/b.png"]
+    # Nor are the results of the same command taken for photos when it is given again.
+    found = find_photos([str(tmp_path / "in")], True, tmp_path / "in" / "sub")
+    assert [relative.as_posix() for _, relative in found] == ["a.png"]
     names = [
         relative.as_posix() for _, relative in find_photos([str(tmp_path / "in" / "**" / "*.png")], False)
     ]

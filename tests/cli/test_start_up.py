@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 HEAVY = ("torch", "torchvision", "skimage", "scipy", "numpy", "PIL", "matplotlib", "onnxruntime", "pyvips")
-COMMANDS = ("train", "test", "classify", "compare", "denoise-image", "models", "runs")
+COMMANDS = ("train", "test", "classify", "compare", "denoise-image", "export", "models", "runs")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])

@@ -142,3 +142,14 @@ def test_a_damaged_image_is_named_and_left_out(denoise, image_folder: Path) -> N
     done = denoise("train", "cae", "--dataset", image_folder, *QUICK)
     assert done.returncode == 0, done.stderr
     assert "broken.png" in done.stderr
+
+
+def test_scores_without_noise_are_valid_json(denoise, image_folder: Path, tmp_path: Path) -> None:
+    done = denoise("test", "cae", "--noise", "gaussian:0", "--dataset", image_folder, "--out", "scores")
+    assert done.returncode == 0, done.stderr
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    text = (tmp_path / "scores" / "scores.json").read_text()
+    assert json.loads(text, parse_constant=refuse)["noisy_psnr"] is None

@@ -129,6 +129,16 @@ def test_tiff(channels, dtype, identity, tmp_path):
     assert np.abs(result.astype(float) - pixels).max() <= (1e-6 if dtype == np.float32 else 0)
 
 
+def test_what_a_floating_point_file_loses_is_told(identity, tmp_path):
+    pixels = make_pixels(3, np.float32)
+    for name, value, told in (("fits", 1.0, False), ("bright", 1.01, True), ("hole", np.nan, True)):
+        # In the middle, so that it is found wherever it is.
+        pixels[HEIGHT // 2, WIDTH // 2, 1] = value
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb")
+        result = run(tmp_path / f"{name}.tif", tmp_path / f"{name}.out.tif", identity)
+        assert ("values outside 0 to 1 were cut off" in result.notes) == told
+
+
 @pytest.mark.filterwarnings("error")
 def test_bmp_of_ninety_megapixels(tmp_path):
     Image.new("1", (10_000, 9_000), 1).save(tmp_path / "a.bmp")

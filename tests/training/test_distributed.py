@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 BASE = ["--steps", "12", "--batch-size", "8", "--no-batchnorm", "--set", "precision=fp32"]
@@ -65,3 +66,21 @@ def test_two_processes_train_and_score_a_grid(image_folder: Path, tmp_path: Path
     assert [cell["method"] for cell in two] == [cell["method"] for cell in one] == ["noisy input", "cae"]
     for ours, theirs in zip(two, one, strict=True):
         np.testing.assert_allclose(ours["image_psnr"], theirs["image_psnr"], atol=1e-3)
+
+
+def test_two_processes_score_the_network_that_they_save(image_folder: Path, tmp_path: Path) -> None:
+    """Each one's batch norm has statistics of its own images; those of the first are saved."""
+    out = tmp_path / "run"
+    settings = ["--steps", "10", "--batch-size", "8", "--set", "precision=fp32", "--set", "data.holdout=0"]
+    done = _launch(2, "train", "cae", "--dataset", image_folder, "--out", out, *settings)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    (logged,) = [row["psnr"] for row in rows if row["event"] == "validation" and row["step"] == 10]
+    done = _launch(1, "test", "--weights", out, "--dataset", image_folder, "--out", tmp_path / "scores")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())["psnr"] == pytest.approx(
+        logged, abs=1e-3
+    )
+    (start,) = [row for row in rows if row["event"] == "start"]
+    assert start["processes"] == 2
+    assert start["device"].startswith("cpu")

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
@@ -124,3 +125,31 @@ def test_runs_are_neither_restarted_nor_overwritten_unasked(images: Path, tmp_pa
     assert (out / "last.safetensors").read_bytes() == before
     assert _start(images, out, "--steps", "4", "--overwrite", "--seed", "5").wait() == 0
     assert (out / "last.safetensors").read_bytes() != before
+
+
+def test_what_is_overwritten_goes_last(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert _start(images, out, "--steps", "4").wait() == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for wrong in (("--set", "init=nowhere"), ("--dataset", str(tmp_path / "absent"))):
+        assert _start(images, out, "--steps", "4", "--overwrite", *wrong).wait() != 0
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    # A run may even start from the one that it replaces.
+    process = _start(images, out, "--steps", "4", "--overwrite", "--set", f"init={out}")
+    _, message = process.communicate()
+    assert process.returncode == 0, message
+    assert (out / "last.safetensors").read_bytes() != before[out / "last.safetensors"]
+
+
+def test_an_average_that_begins_late_begins_at_the_present_weights(images: Path, tmp_path: Path) -> None:
+    out, keys = tmp_path / "run", ["--set", "optim.ema=0"]
+    assert _start(images, out, *keys).wait() == 0
+    trained = load_file(out / "last.safetensors")
+    more = ("--resume", str(out), "--steps", "61", "--set", "optim.ema=0.999")
+    command = [sys.executable, "-m", "denoise_cli", "train", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    averaged = load_file(out / "last.safetensors")
+    for name, value in trained.items():
+        # One step moved them by no more than the learning rate.
+        np.testing.assert_allclose(averaged[name], value, atol=2e-3)

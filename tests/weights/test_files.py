@@ -87,6 +87,16 @@ def test_files_that_are_not_ours(tmp_path: Path) -> None:
         load_weights(tmp_path / "absent.safetensors")
 
 
+@pytest.mark.parametrize(
+    "text", ['{"kind": "denoiser", "from_the_future": 1, "classes": []}', "{}", "no JSON"]
+)
+def test_an_architecture_that_is_not_known(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "later.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {KEY: text})
+    with pytest.raises(WeightsError, match="does not know"):
+        load_weights(path)
+
+
 def test_a_run_folder_stands_for_its_best_weights(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"best\.safetensors"):
         find_weights(str(tmp_path))

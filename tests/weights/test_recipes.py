@@ -54,6 +54,7 @@ def test_a_file_its_card_and_its_scores(data: Path) -> None:
     assert (card["model"], card["batch_norm"], card["training"]["steps"]) == ("cae", True, 2)
     assert card["training"]["recipe"]["batch_size"] == 4
     assert card["training"]["start"] is None
+    assert card["training"]["device"].startswith("cpu (")
     assert [row["name"] for row in card["data"]] == ["stl10-train-64px", "photos", "bsds432"]
     # STL-10 and CBSD68 are not there, so they are not scored.
     assert [(row["set"], row["noise"], row["n"]) for row in card["scores"]] == [

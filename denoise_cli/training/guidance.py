@@ -9,8 +9,8 @@ from denoise_cli.config import CompareConfig
 from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.cells import CellName
-from denoise_cli.evaluation.grid_training import Job, TrainOne, Wanted, plan, run_jobs
 from denoise_cli.evaluation.told import true_classes
+from denoise_cli.training.grid import Job, TrainOne, Wanted, plan, run_jobs
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.store import find_weights
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
+from shlex import quote
 
 
 class DenoiseError(Exception):
@@ -19,6 +21,11 @@ class DenoiseError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def quoted(path: Path) -> str:
+    """The path as a hint's command needs it."""
+    return quote(str(path))
 
 
 class UsageError(DenoiseError):

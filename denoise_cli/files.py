@@ -46,6 +46,13 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def check_writable(folder: Path) -> None:
+    """Raise `OSError` now where nothing could be written into `folder` after hours of work; makes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def finite(value: Any) -> Any:
     """The value with None for every float in it that is not finite, which JSON cannot hold."""
     if isinstance(value, float):

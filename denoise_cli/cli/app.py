@@ -61,8 +61,3 @@ def _options(
     ] = False,
 ) -> None:
     """Options before the command; the help text is the app's."""
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    app()

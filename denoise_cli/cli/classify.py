@@ -9,7 +9,7 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
-from denoise_cli.cli.train import run
+from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
 from denoise_cli.errors import UsageError, WeightsError
 
@@ -76,7 +76,7 @@ def classify(
         flags |= _held_by(weights)
     elif image is not None and config is None:
         flags["model"] = flags["model"] or "cnn"
-    file = config if resume is None else str(resume / "config.yaml")
+    file = config_file(config, resume, out)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
         _show_guesses(settings, weights, image, json)

@@ -18,7 +18,7 @@ from denoise_cli.errors import TrainingError, UsageError
 from denoise_cli.evaluation.guidance_results import GuidanceResults, read_guidance
 from denoise_cli.evaluation.output import SUFFIXES, TextFormat, render, write_folder
 from denoise_cli.evaluation.results import Results, read_results
-from denoise_cli.files import write_atomic
+from denoise_cli.files import check_writable, write_atomic
 
 _OUTPUT = "Output"
 
@@ -155,7 +155,7 @@ def compare(
 
 def deliver(results: Results | GuidanceResults, kind: Format, output: Path | None) -> None:
     """Print the results, and write them where the user wants them."""
-    if output is not None and output.suffix:
+    if output is not None and output.suffix and not output.is_dir():
         text = render(results, SUFFIXES[output.suffix.lower()])
         write_atomic(output, text.encode())
     elif output is not None:
@@ -174,8 +174,16 @@ def _say_nothing(text: str) -> None:
 
 def _check_output(output: Path | None, kind: Format) -> None:
     """Refuse what cannot be written before anything is scored."""
-    if output is None or not output.suffix:
+    if output is None:
         return
+    if output.suffix and not output.is_dir():
+        _check_ending(output, kind)
+        check_writable(output.parent)
+    else:
+        check_writable(output)
+
+
+def _check_ending(output: Path, kind: Format) -> None:
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"{output.name} has no ending that says what to write.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -146,6 +148,10 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
     if isinstance(error, KeyboardInterrupt):
         console.note("Interrupted.")
         return 130
+    if isinstance(error, BrokenPipeError):
+        # The reader (`head`) has what it wants; what is still in the buffer must not fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         console.error(f"{error.strerror}{where}.", "Check the path, its permissions and the free space.")

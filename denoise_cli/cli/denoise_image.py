@@ -27,7 +27,7 @@ def denoise_image(
         Path | None, typer.Option(help="Clean picture to compare with: prints PSNR and SSIM.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help=_HELP("output"), rich_help_panel=_RESULT)
+        str | None, typer.Option("--output", "-o", help=_HELP("output"), rich_help_panel=_RESULT)
     ] = None,
     overwrite: options.Overwrite = False,
     format: Annotated[str | None, typer.Option(help=_HELP("format"), rich_help_panel=_RESULT)] = None,
@@ -67,7 +67,7 @@ def denoise_image(
         "batch_norm": batchnorm,
         "strength": strength,
         "detail": detail,
-        "output": output,
+        "output": options.as_folder(output),
         "overwrite": overwrite or None,
         "format": format,
         "quality": quality,

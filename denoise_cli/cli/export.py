@@ -17,7 +17,7 @@ def export(
         str | None, typer.Argument(help="Architecture whose bundled weights are exported.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The ONNX file (default MODEL.onnx).")
+        str | None, typer.Option("--output", "-o", help="The ONNX file, or a folder (default MODEL.onnx).")
     ] = None,
     weights: options.Weights = None,
     batchnorm: Annotated[
@@ -34,7 +34,9 @@ def export(
     from denoise_cli.weights.header import read_header
 
     path = find_denoiser(model, batchnorm, weights)
-    target = output or Path(f"{read_header(path).name}.onnx")
+    target = options.as_folder(output) or Path()
+    if target.is_dir():
+        target /= f"{read_header(path).name}.onnx"
     export_onnx(path, target, overwrite=overwrite)
     console.note(f"{path} -> {target}")
     console.note("Input: image (1, 3, height, width), RGB in [0, 1]; output: denoised, the same.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
 
+_SETTING = {True: "on", False: "off", None: ""}
+
 
 def models(json: options.Json = False) -> None:
     """List the architectures, and the weights that are bundled or found in ./runs."""
@@ -32,7 +34,7 @@ def models(json: options.Json = False) -> None:
         table.add_row(
             row["name"],
             row["model"],
-            "on" if row["batch_norm"] else "off",
+            _SETTING[row["batch_norm"]],
             row["noise"].replace("+", " + "),  # long mixtures are wrapped there, not cut off
             ", ".join(f"{name} {value:.2f}" for name, value in row["scores"].items()),
             f"{row['bytes'] / 1e6:.1f}",

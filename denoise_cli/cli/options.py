@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,4 +43,15 @@ RunOut = Annotated[Path | None, typer.Option("--out", help=TrainConfig.help_of("
 Resume = Annotated[Path | None, typer.Option(help="Continue the run in this folder.", rich_help_panel=_RUN)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Weights = Annotated[str | None, typer.Option(help=TestConfig.help_of("weights"))]
+
+
+def as_folder(output: str | None) -> Path | None:
+    """An output's path; the folder is made where the name ends like one's (`new/`), which a path forgets."""
+    if output is None:
+        return None
+    if output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
+        Path(output).mkdir(parents=True, exist_ok=True)
+    return Path(output)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -41,6 +41,8 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     from denoise_cli.photo.memory import return_freed_memory
     from denoise_cli.photo.process import Controls
 
+    if extras.reference is not None and not extras.reference.is_file():
+        raise UsageError(f"There is no reference {extras.reference}.")
     return_freed_memory()
     settings = Settings(
         Controls(tile=config.tile, strength=config.strength, detail=config.detail),
@@ -74,8 +76,19 @@ def _from_files(
     load: Callable[[], Denoiser],
 ) -> None:
     from denoise_cli.photo.batch import Outcome, denoise_batch
-    from denoise_cli.photo.names import SHARED_AGE, find_photos, parse_shard, plan_outputs, remove_leftovers
+    from denoise_cli.photo.names import (
+        SHARED_AGE,
+        check_comparisons,
+        find_photos,
+        parse_shard,
+        plan_outputs,
+        remove_leftovers,
+    )
 
+    if config.output == Path("-"):
+        raise UsageError(
+            "Only a photo from standard input goes to standard output.", "Name a file or folder."
+        )
     several = len(paths) > 1 or Path(paths[0]).is_dir() or not os.path.lexists(paths[0])
     photos = find_photos(paths, config.recursive, config.output)
     if extras.reference is not None and len(photos) > 1:
@@ -95,6 +108,8 @@ def _from_files(
         console.note(f"{len(items) - len(wanted)} results exist already and are left as they are.")
     if not wanted:
         return
+    if extras.side_by_side:
+        check_comparisons(wanted, config.overwrite)
     denoiser = load()
     failed: list[Outcome] = []
     title = "Denoising" if len(wanted) > 1 else f"Denoising {wanted[0].source.name}"
@@ -120,7 +135,7 @@ def _from_stdin(
     """Denoise the picture on standard input; to standard output unless a file is named."""
     from denoise_cli.photo.batch import Outcome
     from denoise_cli.photo.job import denoise_file
-    from denoise_cli.photo.names import Item
+    from denoise_cli.photo.names import Item, check_comparisons
 
     if len(paths) > 1:
         raise UsageError("Standard input (-) can only be the one photo.")
@@ -133,6 +148,8 @@ def _from_stdin(
         raise UsageError(
             "--reference, --side-by-side and --json need a result that is a file.", "Add --output FILE."
         )
+    if extras.side_by_side and config.output is not None:
+        check_comparisons([Item(Path("-"), config.output)], config.overwrite)
     data = sys.stdin.buffer.read()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result") if to_stdout or config.output is None else config.output
@@ -221,7 +238,10 @@ def _raise_failures(failed: Sequence[Outcome], total: int) -> None:
         raise errors[0]
     for error in errors:
         console.note(f"Failed: {error}")
-    raise DenoiseError(f"{len(failed)} of {total} photos could not be denoised.", "They are named above.")
+    hints = dict.fromkeys(hint for error in errors if (hint := getattr(error, "hint", "")))
+    raise DenoiseError(
+        f"{len(failed)} of {total} photos could not be denoised, as said above.", " ".join(hints)
+    )
 
 
 @contextmanager

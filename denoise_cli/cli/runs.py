@@ -9,6 +9,7 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.errors import UsageError
 
 
 def runs(
@@ -18,6 +19,8 @@ def runs(
     """List training runs with their status, best score and time."""
     from denoise_cli.runs import list_runs
 
+    if not folder.is_dir() and folder != Path("runs"):
+        raise UsageError(f"There is no folder {folder}.", "Runs are in ./runs unless `--out` says otherwise.")
     rows = list_runs(folder)
     if json:
         console.json(rows)

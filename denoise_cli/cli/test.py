@@ -52,10 +52,12 @@ def test(
     report = run_test(settings, console.progress)
     if report is None:
         return
-    if json:
-        console.json(report.summary)
-        return
     row = report.summary
+    if row["skipped"]:
+        console.note(f"{len(row['skipped'])} files could not be read, such as {row['skipped'][0]}")
+    if json:
+        console.json(row)
+        return
     table = make_table(
         f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
         "",

@@ -10,6 +10,8 @@ import typer
 from denoise_cli.cli import options
 from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.config import RunConfig, TrainConfig, load_config
+from denoise_cli.errors import UsageError
+from denoise_cli.runs import RunFolder
 
 
 def train(
@@ -52,8 +54,26 @@ def train(
         "compile": compile,
         "out": out if resume is None else resume,
     }
-    file = config if resume is None else str(resume / "config.yaml")
+    file = config_file(config, resume, out)
     run(load_config(TrainConfig, file, set or [], flags), resume is not None, overwrite)
+
+
+def config_file(config: str | None, resume: Path | None, out: Path | None) -> str | None:
+    """The config to load: that of the run to continue, or `config`.
+
+    Raises:
+        UsageError: There is no such run, or `config` or `out` contradicts it.
+    """
+    if resume is None:
+        return config
+    if config is not None or out is not None:
+        raise UsageError(
+            "--resume continues a run in its own folder by its own config.", "Leave --config and --out out."
+        )
+    file = RunFolder(resume).config
+    if not file.is_file():
+        raise UsageError(f"There is no run folder {resume}.", "List them: denoise runs")
+    return str(file)
 
 
 def run(config: RunConfig, resume: bool, overwrite: bool) -> Path | None:

@@ -49,7 +49,7 @@ def load_config(kind: type[C], file: str | None, assignments: Sequence[str], fla
         if value is not None:
             _assign(values, key, value)
             origin[key] = "the command line"
-    _drop_overruled_length(values, flags)
+    _drop_overruled(values, flags)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -118,8 +118,10 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _drop_overruled_length(values: dict[str, Any], flags: Mapping[str, Any]) -> None:
-    """`--epochs` overrules `steps` from the file, and the other way round."""
+def _drop_overruled(values: dict[str, Any], flags: Mapping[str, Any]) -> None:
+    """`--epochs` overrules `steps` from the file, and the other way round; `--dataset` a mixture."""
+    if flags.get("data.dataset") is not None:
+        values["data"].pop("mix", None)
     for given, other in (("epochs", "steps"), ("steps", "epochs")):
         if flags.get(given) is not None and flags.get(other) is None:
             values.pop(other, None)

@@ -15,7 +15,7 @@ from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
 from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.distributed import join, launched_device
-from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation import baselines
 from denoise_cli.evaluation.benchmark import RULES, Rounded, check_one_kind, count_grey
 from denoise_cli.evaluation.cell_scores import Task, score_method, score_model
@@ -32,7 +32,6 @@ from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.published import STUDY, awgn_rows, stl10_share
 from denoise_cli.evaluation.results import Cell, Cost, PublishedRow, Results
 from denoise_cli.evaluation.single import Progress, load_test_images
-from denoise_cli.metrics import WINDOW
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
 from denoise_cli.weights.store import list_bundled
 
@@ -60,7 +59,6 @@ def run_grid(
     with join(device) as world:
         with world.main_first():
             source = load_test_images(config.data)
-        check_sizes(source)
         grey = config.benchmark is not None and check_one_kind(source)
         total = (len(names) + len(config.noise) * len(others)) * len(source)
         with progress("Scoring", total) as advance:
@@ -175,18 +173,6 @@ def _with_published(cell: Cell) -> Cell:
     if row is None or cell.batch_norm is None:
         return cell
     return cell.model_copy(update={"published_psnr": row[0], "published_ssim": row[1]})
-
-
-def check_sizes(source: Images) -> None:
-    """Raise `DataError` where an image is smaller than the window of SSIM."""
-    sides = source.shapes.min(1).values
-    small = int(sides.argmin())
-    if int(sides[small]) < WINDOW:
-        height, width = source.shapes[small].tolist()
-        raise DataError(
-            f"{source.names[small]} has {width}x{height} pixels; SSIM needs at least {WINDOW}x{WINDOW}.",
-            "Take the small images out of the folder.",
-        )
 
 
 def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str]:

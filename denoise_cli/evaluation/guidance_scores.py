@@ -19,7 +19,7 @@ from denoise_cli.distributed import World, join, launched_device
 from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation.cells import Candidate, read_runs
 from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.grid import check_sizes, used_versions
+from denoise_cli.evaluation.grid import used_versions
 from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, Variant
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.evaluation.single import Progress, load_test_images
@@ -46,7 +46,6 @@ def run_guidance(
     with join(device) as world:
         with world.main_first():
             source = load_test_images(config.data)
-        check_sizes(source)
         _check_labels([run for run, _ in pairs], source)
         with progress("Scoring", len(pairs) * len(source)) as advance:
             scorer = _Scorer(source, device, world, config.seed, advance)
@@ -61,7 +60,7 @@ def run_guidance(
         device=device_name(device),
         versions=used_versions(),
         runs=tuple(runs),
-        notes=tuple(failed.values()),
+        notes=(*failed.values(), *_missing(config, [run for run, _ in pairs])),
     )
 
 
@@ -92,6 +91,21 @@ def find_runs(config: CompareConfig) -> list[tuple[Candidate, str]]:
             )
         found += [(run, noise) for run in of_noise]
     return found
+
+
+def _missing(config: CompareConfig, runs: Sequence[Candidate]) -> list[str]:
+    """A note on each variant that was asked for and has no finished run."""
+    found = {variant_of(run) for run in runs}
+    return [
+        f"{config.weights} holds no finished run of {model} told `{source}` by {injection}, batch norm "
+        f"{'on' if batch_norm else 'off'}; --train trains it."
+        for batch_norm in config.batch_norm
+        for model in config.models
+        for injection in config.injection
+        for source in config.guidance
+        if source != "none"
+        and Variant(model=model, source=source, injection=injection, batch_norm=batch_norm) not in found
+    ]
 
 
 def variant_of(run: Candidate) -> Variant:

@@ -17,12 +17,13 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.pictures import save_grid
 from denoise_cli.evaluation.scoring import Scores, score
 from denoise_cli.evaluation.told import told_logits
-from denoise_cli.files import finite, write_atomic
+from denoise_cli.files import check_writable, finite, write_atomic
+from denoise_cli.metrics import WINDOW
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
@@ -56,6 +57,8 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
         architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
+        folder = config.out or _default_folder(config, architecture)
+        check_writable(folder)
         model = model.to(device)
         with world.main_first():
             source = load_test_images(config.data)
@@ -78,7 +81,6 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
         if not world.is_main:
             return None
     summary = _summarise(config, architecture, source, scores, device)
-    folder = config.out or _default_folder(config, architecture)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     record = {**summary, "images": list(source.names), "per_image": per_image}
@@ -106,9 +108,26 @@ def load_denoiser(name: str | None, batch_norm: bool, weights: str | None) -> tu
 
 
 def load_test_images(data: TestDataConfig) -> Images:
-    """The test split, cropped and limited as the config says."""
+    """The test split, cropped and limited as the config says.
+
+    Raises:
+        DataError: Not there, or an image is smaller than the window of SSIM.
+    """
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir, limit=data.limit)
-    return source if data.crop is None else centre_cropped(source, data.crop)
+    source = source if data.crop is None else centre_cropped(source, data.crop)
+    _check_sizes(source)
+    return source
+
+
+def _check_sizes(source: Images) -> None:
+    sides = source.shapes.min(1).values
+    small = int(sides.argmin())
+    if int(sides[small]) < WINDOW:
+        height, width = source.shapes[small].tolist()
+        raise DataError(
+            f"{source.names[small]} has {width}x{height} pixels; SSIM needs at least {WINDOW}x{WINDOW}.",
+            "Take the small images out of the folder.",
+        )
 
 
 def _summarise(
@@ -123,6 +142,7 @@ def _summarise(
         "noise": config.noise,
         "dataset": config.data.dataset,
         "n": len(source),
+        "skipped": list(source.skipped),
         "seed": config.seed,
         "device": str(device),
         "seconds_per_image": scores.seconds_per_image,

@@ -12,6 +12,9 @@ from denoise_cli.photo.denoiser import Denoiser, load_denoiser
 from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.survey import survey
 
+# Noise takes float pictures beyond 1, but not so far; a picture on 0..255 is seldom darker than this.
+_MOST = 16.0
+
 
 def denoise(
     image: NDArray[Any],
@@ -26,7 +29,7 @@ def denoise(
     Args:
         image: (H, W) or (H, W, C), where C is 1 (grey), 2 (grey and alpha), 3 (RGB) or
             4 (RGB and alpha). uint8 in 0..255, uint16 in 0..65535, or float in [0, 1]; values
-            outside are clipped. Alpha is kept as it is.
+            a little outside, as noise makes them, are clipped. Alpha is kept as it is.
         model: From `load_model`, or the name of a model with bundled weights.
         strength: Share of the noise found that is removed, 0 to 1.
         detail: Share of the removed brightness that is given back as texture, 0 to 1.
@@ -36,7 +39,7 @@ def denoise(
         The clean picture, of the same shape and dtype.
 
     Raises:
-        ValueError: Another shape or dtype.
+        ValueError: Another shape, dtype or range, or a value that is no number.
     """
     picture = ArrayRows(image)
     denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
@@ -58,6 +61,10 @@ class ArrayRows:
             raise ValueError(f"image must have 1 to 4 channels, not {pixels.shape[2]}")
         if image.dtype.kind == "f":
             pixels = pixels.astype(np.float32, copy=False)
+            if not np.isfinite(pixels).all():
+                raise ValueError("image must hold numbers only, and there is a NaN or infinity in it")
+            if pixels.max() > _MOST:
+                raise ValueError(f"image must be in [0, 1] as it is float, not up to {pixels.max():g}")
         elif image.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
             raise ValueError(f"image must be uint8, uint16 or float, not {image.dtype}")
         self.pixels = pixels

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.errors import ImageError, OutputExists, UsageError
 from denoise_cli.files import PREFIX, remove_abandoned
 from denoise_cli.photo.formats import SUFFIXES, Format, show
 
@@ -51,6 +51,8 @@ def find_photos(
     """
     found: list[tuple[Path, Path]] = []
     for text in inputs:
+        if not text:
+            raise UsageError("One of the photos has an empty name.", "Is a variable of the shell not set?")
         path = Path(text)
         if path.is_dir():
             inside = list(_in_folder(path, recursive, output))
@@ -62,10 +64,11 @@ def find_photos(
         elif path.exists() or path.is_symlink():
             found.append((path, Path(path.name)))
         else:
-            matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (absolute patterns)
-            if not matches:
+            matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (absolute patterns)
+            files = [(match, Path(match.name)) for match in matches if match.is_file()]
+            if not files:
                 raise ImageError(f"There is no photo or folder {show(path)}.")
-            found += [(Path(name), Path(Path(name).name)) for name in matches if Path(name).is_file()]
+            found += files
     return list(dict.fromkeys(found))
 
 
@@ -98,6 +101,25 @@ def plan_outputs(
                 f"The result would replace the photo {show(item.source)}.", "Name another --output."
             )
     return items
+
+
+def check_comparisons(items: Sequence[Item], overwrite: bool) -> None:
+    """Make sure that no comparison replaces a photo, a result, another comparison or, unasked, a file.
+
+    Raises:
+        UsageError, OutputExists: One would.
+    """
+    taken = {path.resolve() for item in items for path in (item.source, item.output)}
+    for item in items:
+        path = comparison_path(item.output)
+        if path.resolve() in taken:
+            raise UsageError(
+                f"The comparison of {show(item.source)} would replace {show(path)}.",
+                "Denoise into another folder with --output, or one photo at a time.",
+            )
+        taken.add(path.resolve())
+        if path.exists() and not overwrite:
+            raise OutputExists(f"{show(path)} exists already.", "Add --overwrite, or name another --output.")
 
 
 def default_output(path: Path, kind: Format | None) -> Path:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     for path in reversed(paths):
         try:
             return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
-        except (RuntimeError, OSError, EOFError, TypeError, ValueError):
+        except (RuntimeError, OSError, EOFError, TypeError, ValueError, UnpicklingError):
             continue
     if paths:
         raise TrainingError(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from denoise_cli.config import RunConfig
+from denoise_cli.config import RunConfig, load_config
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
-from denoise_cli.errors import OutputExists
+from denoise_cli.errors import ConfigError, OutputExists, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
@@ -53,7 +53,7 @@ def train(
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
         if world.is_main:
-            _check_free(run, resume or was_restarted(), overwrite)
+            _check_free(run, config, resume or was_restarted(), overwrite)
         memory = min(world.gather(memory_share()))
         with world.main_first():
             data = load_data(config, memory)
@@ -102,9 +102,12 @@ class _Silent:
         pass
 
 
-def _check_free(run: RunFolder, resume: bool, overwrite: bool) -> None:
+def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool) -> None:
     """Make sure that nothing of another run is lost unasked."""
-    if resume or not run.path.exists():
+    if resume:
+        _check_same(run, config)
+        return
+    if not run.path.exists():
         return
     if run.path.is_dir() and not any(run.path.iterdir()):
         return
@@ -114,8 +117,23 @@ def _check_free(run: RunFolder, resume: bool, overwrite: bool) -> None:
         state = "a finished run" if run.is_finished else "an unfinished run"
         raise OutputExists(
             f"{run.path} holds {state} already.",
-            f"Continue it with --resume {run.path}, replace it with --overwrite, or choose another --out.",
+            f"Continue it with --resume {quoted(run.path)}, replace it with --overwrite, "
+            "or choose another --out.",
         )
+
+
+def _check_same(run: RunFolder, config: RunConfig) -> None:
+    """A run goes on with the network that it began with."""
+    if not run.config.is_file():
+        return
+    stored = load_config(type(config), str(run.config), [], {})
+    for key in ("model", "batch_norm", "guidance"):
+        begun, asked = getattr(stored, key, None), getattr(config, key, None)
+        if begun != asked:
+            raise ConfigError(
+                f"The run {run.path} has {key} {begun}, so it cannot go on with {key} {asked}.",
+                f"Leave that out, or train anew: denoise {config.command} --out FOLDER ...",
+            )
 
 
 def _take(run: RunFolder, config: RunConfig, *, keep: bool) -> None:

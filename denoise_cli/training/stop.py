@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from denoise_cli.errors import DenoiseError
+from denoise_cli.errors import DenoiseError, quoted
 
 
 class Interrupted(DenoiseError):
     """A signal came; the step was finished and the state saved. Exits 130 or 143."""
 
     def __init__(self, signum: int, run: Path, command: str) -> None:
-        super().__init__(f"Stopped and saved in {run}.", f"Continue with: denoise {command} --resume {run}")
+        super().__init__(
+            f"Stopped and saved in {run}.", f"Continue with: denoise {command} --resume {quoted(run)}"
+        )
         self.exit_code = 128 + signum
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from denoise_cli.config import RunConfig
 from denoise_cli.devices import autocast, device_name, resolve_precision
 from denoise_cli.distributed import World
-from denoise_cli.errors import ConfigError, TrainingError
+from denoise_cli.errors import ConfigError, TrainingError, quoted
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.batches import Ahead, Batches, on_device
@@ -124,6 +124,9 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
                     meter.restart()
+            if self.world.any(not self.run_folder.last.is_file(), self.device):
+                # It had been stopped before its first validation, at the length that is now asked for.
+                scores = self._validate()
             self._save()
         self._event("done", **scores)
 
@@ -218,7 +221,7 @@ class Trainer:
         except OSError as error:
             raise TrainingError(
                 f"The state cannot be saved in {self.run_folder.path}: {error.strerror}.",
-                f"Make room, then: denoise {self.config.command} --resume {self.run_folder.path}",
+                f"Make room, then: denoise {self.config.command} --resume {quoted(self.run_folder.path)}",
             ) from error
 
     def _restore(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from denoise_cli.errors import WeightsError
 from denoise_cli.models import build_classifier, build_denoiser, count_parameters
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.runs import RunFolder
@@ -54,7 +55,11 @@ def list_weights(runs: Path = Path("runs")) -> list[dict[str, Any]]:
 def _run_row(last: Path) -> dict[str, Any]:
     run = RunFolder(last.parent)
     path = run.best if run.best.is_file() else last
-    architecture = read_header(path)
+    try:
+        architecture = read_header(path)
+    except WeightsError:
+        row: dict[str, Any] = {"model": "unreadable", "batch_norm": None, "noise": "", "scores": {}}
+        return {"name": str(last.parent), "path": str(path), **row, "bytes": path.stat().st_size}
     validations = [row for row in run.events() if row["event"] == "validation" and "psnr" in row]
     best = max((row["psnr"] for row in validations), default=None)
     return {

@@ -58,7 +58,7 @@ def test_result_lies_beside_the_photo(denoise, cae, tmp_path):
 def test_runs_without_torch(cae, tmp_path):
     write_photo(tmp_path / "a.png")
     program = (
-        "import sys\nfrom denoise_cli.cli.app import main\n"
+        "import sys\nfrom denoise_cli.__main__ import main\n"
         f"sys.argv = ['denoise', 'denoise-image', 'a.png', '--device', 'cpu', '--weights', {str(cae)!r}]\n"
         "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code in (0, None), stop.code\n"
         "print(sorted({'torch', 'skimage', 'scipy', 'PIL', 'onnx'} & set(sys.modules)))\n"
@@ -305,3 +305,42 @@ def test_scores_and_comparison(denoise, cae, tmp_path):
     done = denoise(*arguments, "--overwrite")
     assert done.returncode == 2
     assert "400 x 200" in done.stderr
+
+
+def test_a_comparison_replaces_nothing(denoise, cae, tmp_path):
+    before = {}
+    for name in ("a.png", "a.jpg", "b.compare.png", "b.png"):
+        before[name] = write_photo(tmp_path / name).read_bytes()
+    for args in (
+        ("b.compare.png", "-o", "b.png", "--overwrite"),  # the photo itself
+        ("a.png", "a.jpg"),  # both at once
+        ("a.png", "-o", "b.jpg"),  # b.compare.png is there
+    ):
+        done = denoise("denoise-image", *args, "--side-by-side", "--weights", cae)
+        assert done.returncode in {1, 2}, args
+        assert "b.compare.png" in done.stderr or "a.denoised.compare.png" in done.stderr
+    assert files_below(tmp_path) == set(before)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_names_that_say_what_is_meant(denoise, cae, tmp_path):
+    write_photo(tmp_path / "a.png")
+    (tmp_path / "d1").mkdir()
+    for args, reason in (
+        ([""], "empty name"),
+        (["d[1]"], "There is no photo"),
+        (["a.png", "-o", "-"], "Only a photo from standard input"),
+        (["a.png", "--reference", "nope.png"], "There is no reference nope.png"),
+    ):
+        done = denoise("denoise-image", *args, "--weights", cae)
+        assert done.returncode in {1, 2}, args
+        assert reason in done.stderr
+    assert files_below(tmp_path) == {"a.png"}
+    assert denoise("denoise-image", "a.png", "-o", "new/", "--weights", cae).returncode == 0
+    assert files_below(tmp_path) == {"a.png", "new/a.png"}
+    assert denoise("export", "--weights", cae, "-o", "more/").returncode == 0
+    assert (tmp_path / "more" / "cae.onnx").is_file()
+    write_photo(tmp_path / "b.png")
+    denoise("denoise-image", "a.png", "b.png", "--weights", cae)
+    again = denoise("denoise-image", "a.png", "b.png", "--weights", cae)
+    assert again.stderr.count("Add --overwrite") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -16,7 +17,7 @@ COMMANDS = ("train", "test", "classify", "compare", "denoise-image", "export", "
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     program = (
         "import sys\n"
-        "from denoise_cli.cli.app import main\n"
+        "from denoise_cli.__main__ import main\n"
         f"sys.argv = ['denoise', *{args!r}]\n"
         "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code in (0, None)\n"
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
@@ -35,3 +36,26 @@ def test_help_names_every_command(denoise) -> None:
     text = denoise("--help").stdout
     for command in COMMANDS:
         assert command in text
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path) -> None:
+    command = f"{sys.executable} -m denoise_cli models --json | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in {"0", "141"}
+    assert done.stderr == ""
+
+
+def test_ctrl_c_while_loading_is_silent() -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pydantic':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from denoise_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""

@@ -153,3 +153,48 @@ def test_scores_without_noise_are_valid_json(denoise, image_folder: Path, tmp_pa
 
     text = (tmp_path / "scores" / "scores.json").read_text()
     assert json.loads(text, parse_constant=refuse)["noisy_psnr"] is None
+
+
+def test_what_cannot_be_scored_is_told(denoise, image_folder: Path, tmp_path: Path) -> None:
+    bad = next((image_folder / "test").rglob("*.png")).with_name("bad.png")
+    bad.write_bytes(b"no picture")
+    score = ("test", "cae", "--dataset", image_folder)
+    done = denoise(*score, "--json")
+    assert "1 files could not be read" in done.stderr
+    assert len(json.loads(done.stdout)["skipped"]) == 1
+    Image.new("RGB", (5, 5)).save(bad)
+    done = denoise(*score)
+    assert done.returncode == 1
+    assert "bad.png has 5x5 pixels" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(denoise, image_folder, tmp_path) -> None:
+    (tmp_path / "plain").write_text("mine")
+    for command in (("test", "cae", "--out"), ("compare", "--models", "cae", "-o")):
+        done = denoise(*command, "plain", "--dataset", image_folder)
+        assert done.returncode == 1
+        assert "Scoring" not in done.stderr
+        assert "plain" in done.stderr
+    assert (tmp_path / "plain").read_text() == "mine"
+
+
+def test_one_unreadable_run_hides_no_other_weights(denoise, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "broken"
+    run.mkdir(parents=True)
+    (run / "last.safetensors").write_bytes(b"half")
+    done = denoise("models")
+    assert done.returncode == 0, done.stderr
+    assert "unreadable" in done.stdout
+    assert "photo_unet" in done.stdout
+
+
+def test_resume_names_what_is_wrong(denoise, tmp_path: Path) -> None:
+    for args, reason in (
+        (("--resume", "nope"), "There is no run folder nope"),
+        (("--resume", "nope", "--out", "other"), "in its own folder"),
+    ):
+        for command in ("train", "classify"):
+            done = denoise(command, *args)
+            assert done.returncode == 2
+            assert reason in done.stderr
+    assert "There is no folder nope" in denoise("runs", "nope").stderr

@@ -152,3 +152,9 @@ def test_a_model_without_batch_norm_takes_no_notice_of_the_setting(flag: bool | 
     assert load_config(TrainConfig, None, [], {"model": "unet", "batch_norm": flag}).batch_norm is (
         flag is not False
     )
+
+
+def test_a_data_set_on_the_command_line_overrules_the_mixture_in_the_file() -> None:
+    assert load_config(TrainConfig, "weights/unet", [], {}).data.mix
+    config = load_config(TrainConfig, "weights/unet", [], {"data.dataset": "sample"})
+    assert (config.data.dataset, config.data.mix) == ("sample", ())

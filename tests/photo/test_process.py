@@ -46,6 +46,8 @@ def test_arrays_that_are_no_pictures_are_refused(unet):
         np.zeros(4, np.uint8),
         np.zeros((4, 4), np.int32),
         np.zeros((0, 4)),
+        np.full((4, 4), 200.0),
+        np.full((4, 4), np.nan),
     ):
         with pytest.raises(ValueError, match="image must"):
             denoise(bad, unet)

@@ -153,3 +153,43 @@ def test_an_average_that_begins_late_begins_at_the_present_weights(images: Path,
     for name, value in trained.items():
         # One step moved them by no more than the learning rate.
         np.testing.assert_allclose(averaged[name], value, atol=2e-3)
+
+
+@pytest.mark.parametrize("other", [["unet"], ["--batchnorm"]])
+def test_a_run_goes_on_as_the_network_that_it_is(images: Path, tmp_path: Path, other: list[str]) -> None:
+    out = tmp_path / "a run"
+    assert _start(images, out, "--steps", "4").wait() == 0
+    config = (out / "config.yaml").read_bytes()
+    command = [sys.executable, "-m", "denoise_cli", "train", *other, "--resume", str(out), "--steps", "6"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "so it cannot go on with" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (out / "config.yaml").read_bytes() == config
+    assert _resume(out).wait() == 0
+
+
+def test_a_run_that_stops_early_has_weights_when_it_is_done(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a run"
+    process = _start(images, out, "--steps", "5000", "--set", "validate_every=1000")
+    _wait_for_a_checkpoint(out, set(), process)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert f"--resume '{out}'" in message
+    assert not (out / "last.safetensors").exists()
+    command = [sys.executable, "-m", "denoise_cli", "train", "--resume", str(out), "--steps", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (out / "last.safetensors").is_file()
+
+
+def test_checkpoints_that_are_not_ours(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert _start(images, out, "--steps", "4").wait() == 0
+    for path in (out / "checkpoints").glob("step-*.pt"):
+        path.write_text("garbage")
+    command = [sys.executable, "-m", "denoise_cli", "train", "--resume", str(out), "--steps", "6"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No checkpoint" in done.stderr
+    assert "Traceback" not in done.stderr

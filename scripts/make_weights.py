@@ -73,6 +73,7 @@ UNHARMED = 40.0
 TERMS = {
     "stl10-train-64px": "official STL-10 training images at 64x64; derived from ImageNet, research use",
     "photos": "everyday photographs at half size; derived from ImageNet, research use",
+    "real-pairs": "noisy shots and the means of many, PolyU data set; non-commercial use",
     "bsds432": "the BSDS500 images that are not in CBSD68; non-commercial research and education",
 }
 LICENCE = (

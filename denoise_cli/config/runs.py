@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -25,6 +26,17 @@ class MixItem(Section):
     """Side of the square training crops (default: as `data.crop`)."""
     rescale: float = Field(1.0, gt=0, le=1)
     """Shrink batches by a random factor between this and 1 before cropping; 1 never shrinks."""
+    enlarge: float = Field(1.0, ge=1)
+    """Enlarge a share of the crops 1.1 to so many times: soft, as photos at full size; 1: none."""
+    enlarge_share: float = Field(0.5, ge=0, le=1)
+    """Share of the crops that `enlarge` is for."""
+
+    @field_validator("enlarge")
+    @classmethod
+    def _worth_it(cls, value: float) -> float:
+        if 1 < value < 1.1:
+            raise ConfigError("`enlarge` must be 1 (never) or at least 1.1.")
+        return value
 
 
 class DataConfig(Section):
@@ -93,7 +105,8 @@ class RunConfig(Section):
     """Batch normalisation after each hidden convolution."""
     data: DataConfig = DataConfig()
     noise: str = "basic"
-    """basic, intense, blind, gaussian:S or awgn:S; `a+b` draws one per image."""
+    """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; `a+b` draws one per image,
+    `0.7*a+0.3*b` or `{a: 0.7, b: 0.3}` by weights; real: the noisy half of a folder of pairs."""
     optim: OptimConfig = OptimConfig()
     epochs: float | None = Field(None, gt=0)
     """Passes over the training images (default 10, unless `steps` is given)."""
@@ -150,15 +163,15 @@ class RunConfig(Section):
         if self.out is not None:
             return self.out
         dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
-        noise = self.noise.replace(":", "").replace("+", "_")
+        noise = self.noise.replace(":", "").replace("+", "_").replace("*", "")
         switch = self.is_classifier or denoiser_info(self.model).batch_norm
         setting = ("-bn" if self.batch_norm else "-nobn") if switch else ""
         return Path("runs") / f"{self.label}-{dataset}-{noise}{setting}-s{self.seed}"
 
-    @field_validator("noise", "validate_noise")
+    @field_validator("noise", "validate_noise", mode="before")
     @classmethod
-    def _known_noise(cls, value: str | None) -> str | None:
-        return None if value is None else canonical_noise(value)
+    def _known_noise(cls, value: Any) -> Any:
+        return canonical_noise(value) if isinstance(value, str | Mapping) else value
 
     @model_validator(mode="after")
     def _one_length(self) -> RunConfig:

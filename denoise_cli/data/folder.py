@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from denoise_cli.data.streaming import LARGEST_CACHE, PictureCache, StreamedSour
 from denoise_cli.errors import DataError
 
 Split = Literal["train", "test"]
+T = TypeVar("T")
 
 
 def load_folder(
@@ -47,11 +48,16 @@ def load_folder(
         )
     if limit is not None:
         paths = spread(paths, limit)
-    max_bytes = available_memory() // 2 if max_bytes is None else max_bytes
+    max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes
     sizes = [read_size(path) for path in paths]
     if sum(3 * size[0] * size[1] for size in sizes if not isinstance(size, str)) > max_bytes:
         return _stream(folder, root, paths, sizes, min(LARGEST_CACHE, max_bytes // 4))
     return _read(folder, root, paths)
+
+
+def max_bytes_in_memory() -> int:
+    """Decoded bytes above which a folder is streamed; collecting them takes twice as much for a moment."""
+    return available_memory() // 2
 
 
 def split_root(folder: Path, split: Split) -> Path:
@@ -75,16 +81,26 @@ def class_names(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(sorted(parents)) if len(parents) > 1 and "" not in parents else ()
 
 
-def spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """`count` of the paths, evenly over the whole list, so that no class is left out."""
+def spread(paths: Sequence[T], count: int) -> list[T]:
+    """`count` of the paths (or anything), evenly over the whole list, so that no class is left out."""
     if count >= len(paths):
         return list(paths)
     return [paths[i * len(paths) // count] for i in range(count)]
 
 
-def _read(folder: Path, root: Path, paths: Sequence[Path]) -> ImageSource:
+def read_pictures(paths: Sequence[Path]) -> list[np.ndarray | str]:
+    """Each picture as uint8 (H, W, 3), or why it cannot be read."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        read = list(pool.map(_read_or_reason, paths))
+        return list(pool.map(_read_or_reason, paths))
+
+
+def stream_pictures(folder: Path, root: Path, paths: Sequence[Path], cache: int) -> StreamedSource:
+    """Readable pictures below `root` that stay on the disk, with `cache` bytes of them decoded."""
+    return _stream(folder, root, paths, [read_size(path) for path in paths], cache)
+
+
+def _read(folder: Path, root: Path, paths: Sequence[Path]) -> ImageSource:
+    read = read_pictures(paths)
     good = [path for path, image in zip(paths, read, strict=True) if not isinstance(image, str)]
     names, labels, classes = _names_and_labels(root, paths, good)
     return ImageSource.from_arrays(

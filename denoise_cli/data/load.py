@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from denoise_cli.data.folder import Split, load_folder
+from denoise_cli.data.pairs import is_paired, load_pairs
 from denoise_cli.data.source import Images
 from denoise_cli.errors import DataError
 
 NAMED = ("stl10", "cifar10", "sample")
+
+
+def is_paired_dataset(dataset: str) -> bool:
+    """Whether a data set's name or folder means pairs of noisy and clean pictures."""
+    return dataset.lower() not in NAMED and is_paired(Path(dataset))
 
 
 def load_dataset(
@@ -22,7 +28,8 @@ def load_dataset(
     """Load one split of a data set.
 
     Args:
-        dataset: `stl10`, `cifar10` or `sample` (in any case), or the path of a folder.
+        dataset: `stl10`, `cifar10` or `sample` (in any case), or the path of a folder; one of
+            pairs gives the clean pictures with the noisy ones as `noisy`.
         split: `train` or `test`.
         data_dir: Where downloads live; default `default_data_dir()`.
         limit: Keep at most this many images, evenly spread.
@@ -46,6 +53,8 @@ def load_dataset(
             f"There is no data set or folder {dataset!r}.",
             f"Use {', '.join(NAMED)}, or the path of a folder.",
         )
+    if is_paired(Path(dataset)):
+        return load_pairs(Path(dataset), split, limit, max_bytes=max_bytes)
     return load_folder(Path(dataset), split, limit, max_bytes=max_bytes)
 
 

@@ -32,6 +32,8 @@ class Images(Protocol):
     @property
     def skipped(self) -> tuple[str, ...]: ...
     @property
+    def noisy(self) -> Images | None: ...
+    @property
     def uniform_size(self) -> tuple[int, int] | None: ...
     def __len__(self) -> int: ...
     def __hash__(self) -> int: ...
@@ -41,6 +43,7 @@ class Images(Protocol):
     def to(self, device: torch.device) -> Self: ...
     def pass_order(self, generator: torch.Generator) -> Tensor: ...
     def crops(self, indices: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor: ...
+    def readable(self, indices: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +60,8 @@ class ImageSource:
         classes: Class names; empty without labels.
         groups: (N,) images of one group are not independent (crops of one photo).
         skipped: Files that could not be read, with the reason.
+        noisy: Noisy pictures of the same scenes, one for each image and of its size, where the
+            data set holds pairs.
     """
 
     name: str
@@ -68,6 +73,7 @@ class ImageSource:
     classes: tuple[str, ...] = ()
     groups: Tensor | None = None
     skipped: tuple[str, ...] = ()
+    noisy: Images | None = None
 
     @classmethod
     def from_arrays(
@@ -125,6 +131,7 @@ class ImageSource:
             names=tuple(self.names[i] for i in keep.tolist()),
             labels=None if self.labels is None else self.labels[keep],
             groups=None if self.groups is None else self.groups[keep],
+            noisy=None if self.noisy is None else self.noisy.subset(keep),
         )
 
     def with_classes(self, classes: Sequence[str]) -> ImageSource:
@@ -134,7 +141,8 @@ class ImageSource:
 
     def to(self, device: torch.device) -> ImageSource:
         """The same images with their pixels on `device`; the rest stays on the CPU."""
-        return replace(self, pixels=self.pixels.to(device))
+        noisy = None if self.noisy is None else self.noisy.to(device)
+        return replace(self, pixels=self.pixels.to(device), noisy=noisy)
 
     def pass_order(self, generator: torch.Generator) -> Tensor:
         """The images' indices in the shuffled order of one pass."""
@@ -167,6 +175,10 @@ class ImageSource:
         flat = flat + rows.view(len(rows), 1, size, 1) * width_px + columns.view(len(rows), 1, 1, size)
         return self.pixels[flat]
 
+    def readable(self, indices: Tensor) -> Tensor:
+        """The indices: what is in memory has been read."""
+        return indices
+
     def _is_dense(self, offsets: Tensor, size: int) -> bool:
         """Whether all images are squares of this size, one after another: no cropping is needed."""
         each = 3 * size * size
@@ -183,13 +195,15 @@ def resized(source: Images, side: int) -> ImageSource:
         size = [round(length * scale) for length in image.shape[-2:]]
         scaled = F.interpolate(image[None].float(), size, mode="bicubic", antialias=True)
         images.append(scaled[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
-    return _with_images(source, images)
+    noisy = None if source.noisy is None else resized(source.noisy, side)
+    return replace(_with_images(source, images), noisy=noisy)
 
 
 def centre_cropped(source: Images, size: int) -> ImageSource:
     """All images cut to their centre squares of `size` pixels."""
     crops = source.crops(torch.arange(len(source)), size).permute(0, 2, 3, 1).numpy()
-    return _with_images(source, list(crops))
+    noisy = None if source.noisy is None else centre_cropped(source.noisy, size)
+    return replace(_with_images(source, list(crops)), noisy=noisy)
 
 
 def _with_images(source: Images, images: Sequence[np.ndarray]) -> ImageSource:

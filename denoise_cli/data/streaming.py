@@ -38,6 +38,7 @@ class StreamedSource:
         paths: (N,) the files.
         pictures: Keeps decoded pictures and remembers unreadable ones; subsets share it.
         unread: Files that were left out from the start, with the reason.
+        noisy: As of `ImageSource`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class StreamedSource:
     classes: tuple[str, ...] = ()
     groups: Tensor | None = None
     unread: tuple[str, ...] = ()
+    noisy: StreamedSource | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -62,8 +64,9 @@ class StreamedSource:
     def skipped(self) -> tuple[str, ...]:
         """Files that could not be read so far, with the reason."""
         found = dict(self.pictures.unreadable)
+        partner = self.noisy.skipped if self.noisy is not None else ()
         late = (f"{name}: {found[p]}" for name, p in zip(self.names, self.paths, strict=True) if p in found)
-        return (*self.unread, *late)
+        return (*self.unread, *late, *partner)
 
     def image(self, index: int) -> Tensor:
         """Image `index` as uint8 (3, H, W); raises `ImageError` where the file is damaged."""
@@ -84,6 +87,7 @@ class StreamedSource:
             shapes=self.shapes[keep],
             names=tuple(self.names[i] for i in keep.tolist()),
             labels=None if self.labels is None else self.labels[keep],
+            noisy=None if self.noisy is None else self.noisy.subset(keep),
         )
 
     def with_classes(self, classes: Sequence[str]) -> StreamedSource:
@@ -125,18 +129,35 @@ class StreamedSource:
         cut = _pool().map(lambda index, corner: self._cut(index, corner, size), indices.tolist(), corners)
         return torch.from_numpy(np.stack(list(cut))).permute(0, 3, 1, 2)
 
+    def readable(self, indices: Tensor) -> Tensor:
+        """The indices (B,), in place of unreadable images those of the next that can be read, pairs whole.
+
+        Raises:
+            DataError: No image of a class can be read.
+        """
+        return torch.tensor(list(_pool().map(self._next_readable, indices.tolist())), dtype=torch.int64)
+
     def _cut(self, index: int, corner: Sequence[int], size: int) -> np.ndarray:
         """The crop (size, size, 3) of one image, or of the next that can be read."""
+        return _cut_square(self.pictures.get(self.paths[self._next_readable(index)]), corner, size)
+
+    def _next_readable(self, index: int) -> int:
+        """The image, or the next of its class that can be read, with its partner if it has one."""
         candidates = [(index + step) % len(self) for step in range(len(self))]
         for candidate in candidates:
             if self.labels is not None and self.labels[candidate] != self.labels[index]:
                 continue
-            try:
-                picture = self.pictures.get(self.paths[candidate])
-            except Exception:  # The cache remembers it for `skipped`.
-                continue
-            return _cut_square(picture, corner, size)
+            if self.decodes(candidate) and (self.noisy is None or self.noisy.decodes(candidate)):
+                return candidate
         raise DataError(f"{self.name} has no readable images.", "; ".join(self.skipped[:3]))
+
+    def decodes(self, index: int) -> bool:
+        """Whether the image can be read; if not, the cache remembers why for `skipped`."""
+        try:
+            self.pictures.get(self.paths[index])
+        except Exception:
+            return False
+        return True
 
 
 class PictureCache:

@@ -35,7 +35,7 @@ class Gallery:
         for noise in noises:
             specs = parse_noise(noise)
             self._noisy[noise] = [
-                noisy_images(self._clean(index)[None], specs, [index], seed, grey=grey)
+                noisy_images(source, self._clean(index)[None], specs, [index], seed, grey=grey)
                 for index in self._chosen
             ]
             for place, noisy in enumerate(self._noisy[noise]):

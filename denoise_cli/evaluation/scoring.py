@@ -13,7 +13,7 @@ from denoise_cli.data.source import Images
 from denoise_cli.distributed import ALONE, World
 from denoise_cli.metrics import WINDOW, psnr, ssim, study_psnr, study_ssim
 from denoise_cli.noise.apply import add_test_noise
-from denoise_cli.noise.spec import NoiseSpec
+from denoise_cli.noise.spec import NoiseSpec, is_real
 
 TEST_SEED = 0
 BATCH = 64
@@ -73,7 +73,7 @@ def score(
     seconds = 0.0
     for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         clean = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
-        noisy = noisy_images(clean, noise, indices, seed, grey=grey)
+        noisy = noisy_images(source, clean, noise, indices, seed, grey=grey)
         # Convolutions on a CPU are about twice as fast in this layout.
         clean = clean.to(device)
         noisy = noisy.to(device, memory_format=torch.channels_last)
@@ -107,9 +107,23 @@ def score(
 
 
 def noisy_images(
-    clean: Tensor, noise: Sequence[NoiseSpec], indices: Sequence[int], seed: int, *, grey: bool = False
+    source: Images,
+    clean: Tensor,
+    noise: Sequence[NoiseSpec],
+    indices: Sequence[int],
+    seed: int,
+    *,
+    grey: bool = False,
 ) -> Tensor:
-    """What is scored: `clean` (B, 3, H, W) with the test noise of the images' indices."""
+    """What is scored: `clean` (B, 3, H, W), images `indices` of `source`, with their test noise.
+
+    The noise `real` takes the noisy pictures of a paired data set as they are.
+
+    Raises:
+        DataError: The noise is `real`, and `source` has no pairs.
+    """
+    if is_real(tuple(noise)) and source.noisy is not None:
+        return torch.stack([source.noisy.image(i).cpu() for i in indices]).float().div_(255)
     if grey:
         return add_test_noise(clean[:, :1], noise, indices, seed).expand_as(clean)
     return add_test_noise(clean, noise, indices, seed)

@@ -13,20 +13,19 @@ import torch
 from torch import nn
 
 from denoise_cli.config import TestConfig, TestDataConfig
-from denoise_cli.data.load import load_dataset
+from denoise_cli.data.load import is_paired_dataset, load_dataset
 from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.pictures import save_grid
-from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.evaluation.scoring import Scores, noisy_images, score
 from denoise_cli.evaluation.told import told_logits
 from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models import denoiser_info
-from denoise_cli.noise.apply import add_test_noise
-from denoise_cli.noise.spec import parse_noise
+from denoise_cli.noise.spec import REAL, parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.header import Architecture
 from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
@@ -57,6 +56,8 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
         architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
+        if "noise" not in config.model_fields_set and is_paired_dataset(config.data.dataset):
+            config = config.model_copy(update={"noise": REAL.name})
         folder = config.out or _default_folder(config, architecture)
         check_writable(folder)
         model = model.to(device)
@@ -177,7 +178,7 @@ def _save_pictures(
     columns: dict[str, list[torch.Tensor]] = {"original": [], "noisy": [], "denoised": []}
     for index in chosen:
         clean = source.image(index)[None].float() / 255
-        noisy = add_test_noise(clean, parse_noise(config.noise), [index], config.seed)
+        noisy = noisy_images(source, clean, parse_noise(config.noise), [index], config.seed)
         columns["original"].append(clean[0])
         columns["noisy"].append(noisy[0])
         told = {} if logits is None else {"logits": logits[[index]].to(device)}

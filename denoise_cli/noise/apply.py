@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from denoise_cli.errors import DataError
 from denoise_cli.noise.blind import add_blind
+from denoise_cli.noise.camera import add_camera, add_correlated
 from denoise_cli.noise.generators import pixel_generator
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
@@ -18,7 +20,7 @@ def add_noise(x: Tensor, specs: Sequence[NoiseSpec], generator: torch.Generator)
 
     Args:
         x: Clean pictures (B, 3, H, W), float in [0, 1], on any device.
-        specs: From `parse_noise`; with several, each picture draws one with equal odds.
+        specs: From `parse_noise`; with several, each picture draws one by their weights.
         generator: A CPU generator. Levels are drawn from it on the host, so that no step
             waits for the device; pixels on another device are drawn there, from a seed
             that it gives.
@@ -28,7 +30,7 @@ def add_noise(x: Tensor, specs: Sequence[NoiseSpec], generator: torch.Generator)
     """
     if len(specs) == 1:
         return _add_one(x, specs[0], generator)
-    choice = torch.randint(len(specs), (len(x),), generator=generator)
+    choice = _choose(specs, len(x), generator)
     noisy = torch.empty_like(x)
     for number, spec in enumerate(specs):
         chosen = (choice == number).nonzero().squeeze(1)
@@ -50,9 +52,26 @@ def add_test_noise(x: Tensor, specs: Sequence[NoiseSpec], indices: Sequence[int]
     return torch.cat(noisy)
 
 
+def _choose(specs: Sequence[NoiseSpec], count: int, generator: torch.Generator) -> Tensor:
+    """Which noise each picture gets: (count,) on the CPU."""
+    if all(spec.weight == specs[0].weight for spec in specs):
+        return torch.randint(len(specs), (count,), generator=generator)
+    weights = torch.tensor([spec.weight for spec in specs])
+    return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+
 def _add_one(x: Tensor, spec: NoiseSpec, generator: torch.Generator) -> Tensor:
     if spec.kind == "blind":
         return add_blind(x, generator)
+    if spec.kind == "camera":
+        return add_camera(x, spec.sigma, generator)
+    if spec.kind == "correlated":
+        return add_correlated(x, spec.sigma, generator)
+    if spec.kind == "real":
+        raise DataError(
+            "The noise `real` needs pairs of noisy and clean pictures.",
+            "Name a folder that holds noisy/ and clean/ as --dataset.",
+        )
     low, high = spec.sigma
     sigma = low + (high - low) * torch.rand(len(x), generator=generator) if low < high else torch.tensor(low)
     pixels = pixel_generator(x, generator)

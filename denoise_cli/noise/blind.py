@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from denoise_cli.noise.blur import gaussian_blur, reach
 from denoise_cli.noise.generators import pixel_generator
 from denoise_cli.noise.jpeg import jpeg
 
@@ -21,6 +21,7 @@ SHARE_INTENSE = 0.2
 SIGMA_MAX = 0.5
 IMPULSE_MAX = 0.08
 GAIN_MAX = 0.1
+BLUR_MAX = 1.2
 
 
 @dataclass(slots=True)
@@ -45,8 +46,7 @@ def add_blind(x: Tensor, generator: torch.Generator) -> Tensor:
     def per_picture(values: Tensor) -> Tensor:
         return values.view(-1, 1, 1, 1).to(x.device)
 
-    noise = torch.randn(x.shape, generator=pixels, device=x.device)
-    noise = _correlate(noise, levels.blur)
+    noise = _correlated(x.shape, levels.blur, pixels, x.device)
     noise = torch.where(per_picture(levels.grey), noise[:, :1], noise)
     # Var = sigma^2 + gain * x: read noise plus photon noise (Foi et al., 2008).
     noisy = x + noise * (per_picture(levels.sigma) ** 2 + per_picture(levels.gain) * x).sqrt()
@@ -83,7 +83,7 @@ def _draw_levels(count: int, generator: torch.Generator) -> _Levels:
     white = torch.where(impulses, IMPULSE_MAX * uniform(), 0.0)
     compress = (uniform() < 0.2) & ~fixed
     quality = torch.where(compress, 30 + 65 * uniform(), 0.0)
-    blur = torch.where((uniform() < 0.25) & ~fixed, 0.4 + 0.8 * uniform(), 0.0)
+    blur = torch.where((uniform() < 0.25) & ~fixed, 0.4 + (BLUR_MAX - 0.4) * uniform(), 0.0)
     return _Levels(
         sigma=sigma,
         gain=torch.where(fixed, 0.0, gain),
@@ -96,24 +96,18 @@ def _draw_levels(count: int, generator: torch.Generator) -> _Levels:
     )
 
 
-def _correlate(noise: Tensor, blur: Tensor) -> Tensor:
-    """Blur the noise of pictures whose `blur` (B,), a Gaussian's sigma in pixels, is above 0.
-
-    The kernel has unit energy, so that the variance stays 1.
-    """
+def _correlated(shape: torch.Size, blur: Tensor, pixels: torch.Generator, device: torch.device) -> Tensor:
+    """Normal noise of variance 1, blurred where `blur` (B,), a Gaussian's sigma in pixels, is above 0."""
+    count, channels, height, width = shape
+    # Drawn larger and cut, so that the border has the variance of the inside.
+    margin = reach(BLUR_MAX)
+    wide = (count, channels, height + 2 * margin, width + 2 * margin)
+    noise = torch.randn(wide, generator=pixels, device=device)
+    white = noise[..., margin:-margin, margin:-margin]
     chosen = (blur > 0).nonzero().squeeze(1)
     if not len(chosen):
-        return noise
-    sigma = blur[chosen].view(-1, 1)
-    taps = torch.exp(-(torch.arange(-3.0, 4.0).view(1, -1) ** 2) / (2 * sigma**2))
-    taps = (taps / taps.square().sum(1, keepdim=True).sqrt()).to(noise.device)
-    chosen = chosen.to(noise.device)
-    count, channels, height, width = noise[chosen].shape
-    groups = count * channels
-    kernel = taps.repeat_interleave(channels, 0)
-    planes = F.pad(noise[chosen].reshape(1, groups, height, width), (3, 3, 3, 3), mode="replicate")
-    planes = F.conv2d(planes, kernel.view(groups, 1, 1, 7), groups=groups)
-    planes = F.conv2d(planes, kernel.view(groups, 1, 7, 1), groups=groups)
-    noise = noise.clone()
-    noise[chosen] = planes.reshape(count, channels, height, width)
-    return noise
+        return white
+    at = chosen.to(device)
+    white = white.clone()
+    white[at] = gaussian_blur(noise[at], blur[chosen], margin, unit_energy=True)
+    return white

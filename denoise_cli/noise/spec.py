@@ -1,15 +1,20 @@
-"""Names of noises: `basic`, `intense`, `blind`, `gaussian:S`, `awgn:S`; imports no torch."""
+"""Names of noises and of mixtures of them; imports no torch."""
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from denoise_cli.errors import UnknownName, UsageError
 
+Kind = Literal["gaussian", "blind", "camera", "correlated", "real"]
+
 _NUMBER = r"\d+(?:\.\d+)?"
-_LEVEL = re.compile(rf"(gaussian|awgn):({_NUMBER})(?:-({_NUMBER}))?")
+_LEVEL = re.compile(rf"(gaussian|awgn|camera|correlated):({_NUMBER})(?:-({_NUMBER}))?")
+_WEIGHT = re.compile(r"(\d*\.?\d+(?:e-?\d+)?)\s*\*\s*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,49 +22,104 @@ class NoiseSpec:
     """One kind of noise, applied to pictures in [0, 1].
 
     Attributes:
-        name: How the user writes it.
-        kind: `gaussian` (with optional impulses) or the `blind` mixture.
+        name: How the user writes it, without a weight.
+        kind: `gaussian` (with optional impulses), the `blind` mixture, `camera`, `correlated`,
+            or `real`: the noisy pictures that a paired data set brings along.
         sigma: Range of the standard deviation on the [0, 1] scale; each picture draws one.
         clip: Clip to [0, 1] after the Gaussian part.
         impulse: Share of colour values that become 0, and equally many that become 1.
+        weight: In a mixture, how many pictures get it, relative to the others.
     """
 
     name: str
-    kind: Literal["gaussian", "blind"]
+    kind: Kind
     sigma: tuple[float, float] = (0.0, 0.0)
     clip: bool = True
     impulse: float = 0.0
+    weight: float = 1.0
 
 
 BASIC = NoiseSpec("basic", "gaussian", (0.2, 0.2))
 INTENSE = NoiseSpec("intense", "gaussian", (0.4, 0.4), impulse=0.05)
 BLIND = NoiseSpec("blind", "blind")
-PRESETS = {spec.name: spec for spec in (BASIC, INTENSE, BLIND)}
-SYNTAX = "basic, intense, blind, gaussian:S (0 to 1, clipped) or awgn:S (of 255, not clipped)"
+CAMERA = NoiseSpec("camera", "camera", (1 / 255, 22 / 255))
+CORRELATED = NoiseSpec("correlated", "correlated", (1 / 255, 27 / 255))
+REAL = NoiseSpec("real", "real")
+PRESETS = {spec.name: spec for spec in (BASIC, INTENSE, BLIND, CAMERA, CORRELATED, REAL)}
+SYNTAX = (
+    "basic, intense, blind, camera, correlated, real, gaussian:S (0 to 1, clipped), "
+    "awgn:S (of 255, not clipped), camera:S or correlated:S (of 255)"
+)
+"""What the help texts and messages say of noises."""
 
 
 def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     """Parse a noise name, or several joined by `+`: each picture then draws one of them.
 
-    `S` may be a range such as `awgn:0-75`, from which each picture draws its level.
+    `S` may be a range such as `awgn:0-75`, from which each picture draws its level. A noise of
+    a mixture may have a weight: `0.7*camera+0.3*awgn:0-75`.
 
     Raises:
-        UsageError: The name or its level is not understood.
+        UsageError: The name, its level or its weight is not understood.
     """
-    return tuple(_parse_one(part.strip().lower()) for part in text.split("+"))
+    return tuple(_parse_part(part.strip().lower()) for part in text.split("+"))
 
 
-def canonical_noise(text: str) -> str:
-    """The noise as `parse_noise` names it, so that one noise has one name; errors as there."""
-    return "+".join(spec.name for spec in parse_noise(text))
+def canonical_noise(value: str | Mapping[str, Any]) -> str:
+    """The noise as `parse_noise` names it, so that one noise has one name; errors as there.
+
+    Args:
+        value: A name as for `parse_noise`, or the weights of a mixture by name:
+            `{camera: 0.7, "awgn:0-75": 0.3}`.
+    """
+    if isinstance(value, Mapping):
+        if not value:
+            raise UsageError(
+                "The mixture of noises is empty.", "Give weights, as in {camera: 0.7, blind: 0.3}."
+            )
+        parts = [
+            replace(_parse_one(str(name).strip().lower()), weight=_weight(w)) for name, w in value.items()
+        ]
+    else:
+        parts = list(parse_noise(value))
+    if len(parts) == 1:
+        return parts[0].name
+    equal = all(part.weight == parts[0].weight for part in parts)
+    return "+".join(part.name if equal else f"{part.weight:g}*{part.name}" for part in parts)
 
 
 def is_mixture(text: str) -> bool:
     """Whether a noise, from which each picture draws its own, has no one level to score at."""
-    return (
-        any(spec.kind == "blind" or spec.sigma[0] < spec.sigma[1] for spec in parse_noise(text))
-        or "+" in text
-    )
+    specs = parse_noise(text)
+    return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
+
+
+def is_real(specs: tuple[NoiseSpec, ...]) -> bool:
+    """Whether the noisy pictures come from the data set; raises `UsageError` in a mixture."""
+    real = [spec.kind == "real" for spec in specs]
+    if any(real) and len(specs) > 1:
+        raise UsageError(
+            "The noise `real` comes from a data set of pairs, so it cannot be mixed by name.",
+            "Add the folder of pairs to `data.mix` instead.",
+        )
+    return any(real)
+
+
+def _parse_part(text: str) -> NoiseSpec:
+    match = _WEIGHT.fullmatch(text)
+    if match is None:
+        return _parse_one(text)
+    return replace(_parse_one(match[2].strip()), weight=_weight(match[1]))
+
+
+def _weight(value: Any) -> float:
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not (math.isfinite(weight) and weight > 0) or isinstance(value, bool):
+        raise UsageError(f"The weight of a noise must be a number above 0, not {value!r}.")
+    return weight
 
 
 def _parse_one(text: str) -> NoiseSpec:
@@ -71,7 +131,12 @@ def _parse_one(text: str) -> NoiseSpec:
             raise UsageError(f"Noise {text!r} is not understood.", f"Write {SYNTAX}.")
         raise UnknownName("noise", text, [*PRESETS, "gaussian:0.1", "awgn:25"])
     kind, low, high = match[1], float(match[2]), float(match[3] or match[2])
-    scale, most = (1.0, 1.0) if kind == "gaussian" else (255.0, 255.0)
+    most = 1.0 if kind == "gaussian" else 255.0
     if not low <= high <= most:
         raise UsageError(f"The level of noise {text!r} must rise from 0 to at most {most:g}.")
-    return NoiseSpec(text, "gaussian", (low / scale, high / scale), clip=kind == "gaussian")
+    sigma = (low / most, high / most)
+    if kind in {"camera", "correlated"}:
+        if low == 0:
+            raise UsageError(f"The level of noise {text!r} must be above 0.", f"Write {kind}:1-{high:g}.")
+        return NoiseSpec(text, "camera" if kind == "camera" else "correlated", sigma)
+    return NoiseSpec(text, "gaussian", sigma, clip=kind == "gaussian")

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from denoise_cli.data.augment import flip, rotate, to_grey
+from denoise_cli.data.augment import enlarge, flip, rotate, to_grey
+from denoise_cli.data.pairs import match_exposure, paired_crops
 from denoise_cli.data.source import Images, ImageSource
 from denoise_cli.data.streaming import StreamedSource
 from denoise_cli.noise.apply import add_noise
@@ -34,6 +35,8 @@ class Stream:
     crop: int
     rescale: float = 1.0
     weight: float = 1.0
+    enlarge: float = 1.0
+    enlarge_share: float = 0.5
 
 
 def on_device(stream: Stream, device: torch.device) -> Stream:
@@ -125,24 +128,40 @@ class Batches:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, step, part))
         indices = indices.tensor_split(self._part_count())[part]
         source = stream.source
-        wide = round(stream.crop / scale)
-        clean = source.crops(indices, wide, generator).to(self.device, non_blocking=True)
-        clean = clean.float().div_(255)
-        if wide != stream.crop:
-            size = (stream.crop, stream.crop)
-            clean = F.interpolate(clean, size, mode="bilinear", antialias=True)
-        if self.flip:
-            clean = flip(clean, generator)
-        if self.rotate:
-            clean = rotate(clean, generator)
-        if self.grey:
-            clean = to_grey(clean, self.grey, generator)
-        clean = clean.contiguous(memory_format=torch.channels_last)
-        noisy = add_noise(clean, self.noise, generator)
+        if source.noisy is None:
+            wide = round(stream.crop / scale)
+            crops = source.crops(indices, wide, generator).to(self.device, non_blocking=True)
+            clean = self._turned(_resized(crops.float().div_(255), stream.crop), generator)
+            if stream.enlarge > 1:
+                clean = enlarge(clean, stream.enlarge, stream.enlarge_share, generator)
+            clean = clean.contiguous(memory_format=torch.channels_last)
+            noisy = add_noise(clean, self.noise, generator)
+        else:
+            # Neither shrunk nor enlarged: noise is what it is at the pixels of the camera.
+            halves = torch.cat(paired_crops(source, indices, stream.crop, generator), 1)
+            halves = halves.to(self.device, non_blocking=True).float().div_(255)
+            noisy, clean = self._turned(halves, generator).chunk(2, 1)
+            clean = match_exposure(clean, noisy).contiguous(memory_format=torch.channels_last)
         if self.weaker:
             noisy = _weaken(noisy, clean, self.weaker, generator)
         labels = None if source.labels is None else source.labels[indices].to(clean.device)
         return Batch(noisy.contiguous(memory_format=torch.channels_last), clean, labels)
+
+    def _turned(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Mirrored, turned and made grey as asked for; (B, 6, S, S) holds pairs, which stay pairs."""
+        if self.flip:
+            x = flip(x, generator)
+        if self.rotate:
+            x = rotate(x, generator)
+        if self.grey:
+            x = to_grey(x, self.grey, generator)
+        return x
+
+
+def _resized(x: Tensor, side: int) -> Tensor:
+    if x.shape[-1] == side:
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True)
 
 
 @cache

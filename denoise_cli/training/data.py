@@ -13,9 +13,11 @@ from denoise_cli.data.classes import CLASSES
 from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.memory import available_memory
+from denoise_cli.data.pairs import without_pairs
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.told import true_classes
+from denoise_cli.noise.spec import is_real, parse_noise
 from denoise_cli.seeds import derive_seed
 from denoise_cli.training.batches import Stream
 
@@ -54,14 +56,20 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
     streams: list[Stream] = []
     validation = []
+    validates_pairs = is_real(parse_noise(config.scoring_noise))
     for number, item in enumerate(wanted):
-        source = _prepared(_load(item.dataset, "train", data, memory, data.limit), config)
+        source = _with_noise(
+            _prepared(_load(item.dataset, "train", data, memory, data.limit), config), config
+        )
         size = source.uniform_size
         crop = item.crop or data.crop or (size[0] if size and size[0] == size[1] else DEFAULT_CROP)
-        if data.holdout:
-            source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
-        else:
-            held = _prepared(_load(item.dataset, "test", data, memory), config)
+        held: Images | None = None
+        # Pairs are validated by their own noise, all others by one that is added.
+        if (source.noisy is not None) == validates_pairs:
+            if data.holdout:
+                source, held = _hold_out(source, data.holdout, derive_seed(config.seed, number))
+            else:
+                held = _with_noise(_prepared(_load(item.dataset, "test", data, memory), config), config)
         if isinstance(config, ClassifyConfig) and streams and source.classes != streams[0].source.classes:
             first = streams[0].source
             raise DataError(
@@ -69,8 +77,15 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
                 f"{', '.join(source.classes)}), so their labels do not fit together.",
                 "Name the classes of the mixture: --set data.classes=[NAME, ...].",
             )
-        streams.append(Stream(source, crop, item.rescale, item.weight))
-        validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
+        streams.append(Stream(source, crop, item.rescale, item.weight, item.enlarge, item.enlarge_share))
+        if held is not None:
+            validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
+    if not validation:
+        what = "pairs" if validates_pairs else "pictures without partners"
+        raise DataError(
+            f"Validation under {config.scoring_noise} noise needs {what}, and the mixture has none.",
+            f"Use --set validate_noise={'basic' if validates_pairs else 'real'}.",
+        )
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
 
 
@@ -99,6 +114,17 @@ def _prepared(source: Images, config: RunConfig) -> Images:
     if isinstance(config, ClassifyConfig):
         source = _labelled(source, data, config.model)
     return source if data.resize is None else resized(source, data.resize)
+
+
+def _with_noise(source: Images, config: RunConfig) -> Images:
+    """Pairs as the config asks for them: of a single data set only where its noise is `real`."""
+    real = is_real(parse_noise(config.noise))
+    if source.noisy is None and real:
+        raise DataError(
+            f"{source.name} holds no pairs, so it has no `real` noise.",
+            "Put noisy pictures in noisy/ and clean ones in clean/, or name another --noise.",
+        )
+    return source if config.data.mix or real else without_pairs(source)
 
 
 def _labelled(source: Images, data: DataConfig, model: str) -> Images:
@@ -133,10 +159,12 @@ def _concatenate(sources: Sequence[ImageSource]) -> ImageSource:
         return sources[0]
     images = [s.image(i).permute(1, 2, 0).numpy() for s in sources for i in range(len(s))]
     labels = [label for s in sources if s.labels is not None for label in s.labels.tolist()]
-    return ImageSource.from_arrays(
+    noisy = [s.noisy for s in sources if isinstance(s.noisy, ImageSource)]
+    joined = ImageSource.from_arrays(
         " + ".join(s.name for s in sources),
         images,
         [name for s in sources for name in s.names],
         labels=labels if len(labels) == len(images) else None,
         classes=sources[0].classes,
     )
+    return replace(joined, noisy=_concatenate(noisy)) if len(noisy) == len(sources) else joined

@@ -8,10 +8,12 @@ from pathlib import Path
 import yaml
 
 from denoise_cli.config import RunConfig, load_config
+from denoise_cli.data.load import is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
 from denoise_cli.errors import ConfigError, OutputExists, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
+from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.curve import draw_curve
 from denoise_cli.training.data import Data, load_data, memory_share, with_classes
@@ -49,6 +51,12 @@ def train(
         TrainingError: The loss is not finite, or the state cannot be saved.
         Interrupted: By a signal, after saving.
     """
+    if (
+        "noise" not in config.model_fields_set
+        and not config.data.mix
+        and is_paired_dataset(config.data.dataset)
+    ):
+        config = config.model_copy(update={"noise": REAL.name})
     run = RunFolder(config.folder)
     device = resolve_device(launched_device(config.device))
     with join(device) as world:

@@ -28,6 +28,9 @@ _LUMA = (0.299, 0.587, 0.114)
 # matrices of SLR cameras; pictures take a share of it.
 _COLOUR_MATRIX = ((1.8, -0.6, -0.2), (-0.2, 1.6, -0.4), (0.0, -0.6, 1.6))
 _GAMMA = 2.2
+# Below this share of white the tone curves of cameras are straight, as that of sRGB is: a power
+# law alone would make the noise of black endless.
+_TOE = 4e-3
 
 _LUMA_BLUR = 1.1
 _CHROMA_BLUR = 4.5
@@ -136,7 +139,7 @@ def _sensor_noise(x: Tensor, draw: _Draw, pixels: torch.Generator) -> Tensor:
     raw_noise = demosaic(noise, malvar)
 
     def developed(values: Tensor) -> Tensor:
-        y = torch.einsum("bdc,bchw->bdhw", from_raw, values).clamp(1e-6, 1) ** (1 / _GAMMA)
+        y = torch.einsum("bdc,bchw->bdhw", from_raw, values).clamp(_TOE, 1) ** (1 / _GAMMA)
         return torch.where(curved, y * y * (3 - 2 * y), y)
 
     return developed(raw + raw_noise) - developed(raw)

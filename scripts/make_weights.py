@@ -38,6 +38,7 @@ from denoise_cli.runs import RunFolder
 from denoise_cli.training.start import train
 from denoise_cli.weights.files import load_classifier, load_weights, save_weights
 from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
+from denoise_cli.weights.test_sets import TEST_SETS
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "denoise_cli" / "weights" / "bundled"
@@ -60,12 +61,6 @@ WITHOUT_BATCH_NORM = "-nobn"
 # What differs where a file without batch norm is trained on from the folded one.
 CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 300, "batch_size": 32, "optim.lr": 3e-4}
 
-# What a card scores: data set, its folder under --data (None: bundled), noises.
-SCORED: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-    ("stl10-part/test", "stl10-part", ("basic", "intense")),
-    ("sample", None, ("basic", "intense")),
-    ("CBSD68", "cbsd68", ("awgn:15", "awgn:25", "awgn:50", "gaussian:0")),
-)
 # Float16 on disk may cost at most this much (dB).
 MOST_LOST = 0.01
 # A clean picture that comes back with this PSNR (dB) has lost nothing that is seen.
@@ -208,16 +203,16 @@ def measure(
 ) -> list[dict[str, Any]]:
     """One row per data set and noise; sets that are not there are left out."""
     rows = []
-    for name, folder, noises in SCORED:
-        dataset = "sample" if folder is None else str(arguments.data / folder)
-        if folder is not None and not Path(dataset).is_dir():
+    for tested in TEST_SETS:
+        dataset = "sample" if tested.folder is None else str(arguments.data / tested.folder)
+        if tested.folder is not None and not Path(dataset).is_dir():
             continue
         source = load_dataset(dataset, "test", limit=arguments.limit)
-        for noise in noises:
+        for noise in tested.noises:
             result = score(model, source, parse_noise(noise), device=device)
             rows.append(
                 {
-                    "set": name,
+                    "set": tested.name,
                     "noise": noise,
                     "n": len(source),
                     "psnr": round(float(result.psnr.mean()), 3),

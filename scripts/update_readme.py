@@ -19,6 +19,7 @@ from typing import Any
 
 from denoise_cli.evaluation.published import STUDY, awgn_rows
 from denoise_cli.weights.store import list_bundled
+from denoise_cli.weights.test_sets import TEST_SETS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -35,30 +36,22 @@ PEERS = {
 # What `benchmarks/costs.py` measured.
 MEASURED = ROOT / "docs" / "peers.json"
 CLASSICAL = {"tv": "total variation (scikit-image)", "nlm": "non-local means (scikit-image)"}
-COLUMNS = (
-    ("stl10-part/test", "basic"),
-    ("stl10-part/test", "intense"),
-    ("CBSD68", "awgn:15"),
-    ("CBSD68", "awgn:25"),
-    ("CBSD68", "awgn:50"),
-    ("CBSD68", "gaussian:0"),
-)
+COLUMNS = tuple((each.name, noise) for each in TEST_SETS if each.folder for noise in each.noises)
+TITLES = {
+    "real": "real",
+    "awgn:15": "σ 15",
+    "awgn:25": "σ 25",
+    "awgn:50": "σ 50",
+    "gaussian:0": "clean",
+    "basic": "`basic`",
+    "intense": "`intense`",
+}
 
 
 def weights_table() -> str:
     """The Markdown table of all bundled weights, the study and the peers."""
-    head = [
-        "weights",
-        "parameters",
-        "s/MP",
-        "study, basic / intense",
-        "`basic`",
-        "`intense`",
-        "σ 15",
-        "σ 25",
-        "σ 50",
-        "clean",
-    ]
+    titles = [TITLES[noise] for _, noise in COLUMNS]
+    head = ["weights", "parameters", "s/MP", *titles, "study, basic / intense"]
     lines = [_row(head), _row(["---", *["---:"] * (len(head) - 1)])]
     measured = json.loads(MEASURED.read_text())
     for entry in list_bundled():
@@ -71,19 +64,18 @@ def weights_table() -> str:
                     f"`{entry.name}`",
                     f"{card['parameters'] / 1e6:.2f} M",
                     _cost(measured, entry.name),
-                    published,
                     *map(_score(card["scores"]), COLUMNS),
+                    published,
                 ]
             )
         )
     for name, (told, parameters) in PEERS.items():
-        values = [f"{value:.2f}" for value in awgn_rows("cbsd68")[name].values()]
-        lines.append(
-            _row([f"{name}, {told}", parameters, _cost(measured, name), "–", "–", "–", *values, "–"])
-        )
+        rows = [{"set": "CBSD68", "noise": n, "psnr": v} for n, v in awgn_rows("cbsd68")[name].items()]
+        scores = map(_score(rows), COLUMNS)
+        lines.append(_row([f"{name}, {told}", parameters, _cost(measured, name), *scores, "–"]))
     for name, title in CLASSICAL.items():
         scores = map(_score(measured["classical"][name]), COLUMNS)
-        lines.append(_row([f"{title}, tuned by σ", "–", _cost(measured, name), "–", *scores]))
+        lines.append(_row([f"{title}, tuned by σ", "–", _cost(measured, name), *scores, "–"]))
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ All are timed in one run on one noisy 1-megapixel picture, rounds in turn, media
 weights and the layers of DnCNN and FFDNet for colour in ONNX Runtime (float32), the classical
 methods by scikit-image. With DATA, as in `scripts/make_weights.py`, the classical methods are
 scored on its test images, as the cards score the weights; without it, a file that is there keeps its
-scores, which do not depend on the machine. `scripts/update_readme.py` reads the file.
+scores, which do not depend on the machine. `scripts/update_docs.py` reads the file.
 """
 
 from __future__ import annotations

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution, requires
+from shlex import quote
 from typing import Any
 
 from rich.console import Console as RichConsole
@@ -19,6 +22,8 @@ from denoise_cli.errors import DenoiseError
 from denoise_cli.files import finite
 
 _PLAIN_SECONDS = 10.0
+# What people call packages whose modules have another name.
+_TITLES = {"torch": "PyTorch", "skimage": "scikit-image", "PIL": "Pillow", "pywt": "PyWavelets"}
 
 
 class Console:
@@ -152,14 +157,46 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
         # The reader (`head`) has what it wants; what is still in the buffer must not fail at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13
+    found = _trouble_around(error)
+    if found is None:
+        return None
+    console.error(*found)
+    return 1
+
+
+def _trouble_around(error: BaseException) -> tuple[str, str] | None:
+    """Message and hint for what the machine lacks: a package, room, a permission, memory."""
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("denoise_cli"):
+        package = error.name.partition(".")[0]
+        packages = " ".join(_lacking()) or package
+        return (
+            f"This needs {_TITLES.get(package, package)}, which is not installed.",
+            f"Install all that the program can use: pip install {packages}",
+        )
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        console.error(f"{error.strerror}{where}.", "Check the path, its permissions and the free space.")
-        return 1
+        return f"{error.strerror}{where}.", "Check the path, its permissions and the free space."
     if type(error).__name__ == "OutOfMemoryError":
-        console.error("The device is out of memory.", "Lower --batch-size, or use --device cpu.")
-        return 1
+        return "The device is out of memory.", "Lower --batch-size, or use --device cpu."
     return None
+
+
+def _lacking() -> list[str]:
+    """What the program requires and this environment lacks, quoted for a shell."""
+    try:
+        required = requires("denoise-cli") or []
+    except PackageNotFoundError:
+        return []
+    found = []
+    for requirement in required:
+        name = re.match(r"[\w.-]+", requirement)
+        if name is None or "extra ==" in requirement:
+            continue
+        try:
+            distribution(name[0])
+        except PackageNotFoundError:
+            found.append(quote(requirement))
+    return found
 
 
 def _columns() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The README says what the program does."""
+"""README and docs say what the program does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_weights_table_is_that_of_the_cards() -> None:
+def test_tables_and_help_are_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "update_readme.py", "--check"],
+        [sys.executable, ROOT / "scripts" / "update_docs.py", "--check"],
         capture_output=True,
         text=True,
         check=False,

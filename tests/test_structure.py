@@ -39,10 +39,11 @@ ALLOWED = {
     "data": _GROUND | {"files"},
     "runs": _GROUND | {"files"},
     "weights": _GROUND | {"files", "models", "runs"},
+    "onnx": _GROUND | {"files", "models", "weights"},
     "evaluation": _BASE,
     "training": _BASE | {"evaluation"},
-    "photo": _BASE,
-    "cli": _BASE | {"training", "evaluation", "photo"},
+    "photo": _BASE | {"onnx"},
+    "cli": _BASE | {"training", "evaluation", "photo", "onnx"},
     "__init__": _BASE | {"photo"},
     "__main__": {"cli"},
 }

@@ -10,7 +10,7 @@ from typing import Literal
 
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.models.registry import DENOISERS, ModelInfo, denoiser_info
-from denoise_cli.photo.onnx_graphs import has_graph
+from denoise_cli.onnx.graphs import has_graph
 from denoise_cli.photo.runtime import Runtime
 from denoise_cli.weights.header import Architecture, check_needs_picture_alone, read_header
 from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights

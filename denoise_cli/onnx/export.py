@@ -11,11 +11,11 @@ import numpy as np
 from denoise_cli.errors import OutputExists, WeightsError
 from denoise_cli.files import write_atomic
 from denoise_cli.models.registry import DENOISERS, ModelInfo
-from denoise_cli.photo.onnx_format import Graph
-from denoise_cli.photo.onnx_graphs import PLAIN, guidance, has_graph, unet
-from denoise_cli.photo.onnx_layers import Layers
-from denoise_cli.photo.runtime_onnx import read_tensors
+from denoise_cli.onnx.graphs import PLAIN, guidance, has_graph, unet
+from denoise_cli.onnx.layers import Layers
+from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.tensors import read_tensors
 
 _PICTURE = (1, 3, "height", "width")
 
@@ -81,7 +81,7 @@ def _guidance(layers: Layers, name: str, side: int, image: str, padded: str) -> 
 
 
 def _antialias_weights(graph: Graph, length: str, side: int) -> str:
-    """`photo.resize.antialias_weights` of a length known only at run time: (side, length).
+    """Matrix (side, length) that resizes, antialiased; the length is known only at run time.
 
     ONNX's own antialiased resizing differs from torch's by about 1e-5, which a network enlarges.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.onnx_format import Graph
+from denoise_cli.onnx.protobuf import Graph
 
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from denoise_cli.models.registry import denoiser_info
-from denoise_cli.photo.onnx_format import Graph
-from denoise_cli.photo.onnx_layers import Layers, Tensors
+from denoise_cli.onnx.layers import Layers, Tensors
+from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.weights.header import Architecture
 
 GUIDANCE_CHANNELS = 32

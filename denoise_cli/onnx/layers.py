@@ -28,6 +28,12 @@ class Layers:
         self.batch_norm = batch_norm
         self._tensors = tensors
 
+    def within(self, name: str) -> Layers:
+        """The layers of the sub-network called `name`, by their names in it."""
+        start = f"{name}."
+        inner = {key[len(start) :]: value for key, value in self._tensors.items() if key.startswith(start)}
+        return Layers(self.graph, inner, self.batch_norm)
+
     def conv(self, x: str, name: str, norm: str | None = None, stride: int = 1) -> str:
         """Convolution with padding that keeps the size, then the batch norm called `norm`."""
         weight, bias = self._folded(name, norm, output_axis=0)

@@ -33,7 +33,7 @@ class OnnxRuntime:
             self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm))
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
-        self.window = _WINDOW_BYTES // DENOISERS[a.name].memory_per_pixel
+        self.window = _WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
 
     def guidance(self, thumbnail: Array) -> Array:
         a = self._architecture

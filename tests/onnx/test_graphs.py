@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from denoise_cli.models.photo_unet import PhotoUNet
+from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.denoiser import load_denoiser

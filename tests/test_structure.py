@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 import denoise_cli
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 
 PACKAGE = Path(denoise_cli.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "bundled" not in p.parts)
@@ -96,6 +98,30 @@ def test_only_the_console_prints() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert printing == []
+
+
+def _strings(path: Path) -> list[str]:
+    """The string constants of a file that are not docstrings."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    ]
+
+
+def test_only_the_registry_names_architectures() -> None:
+    names = re.compile(rf"\b({'|'.join({*DENOISERS.own, *CLASSIFIERS.own})})\b")
+    found = {
+        (_module(path), text)
+        for path in FILES
+        for text in _strings(path)
+        if not _module(path).startswith("models.") and names.search(text)
+    }
+    # The published scores are data; a guided network calls the U-Net in it so.
+    known = {("training.network", "unet.")}
+    assert {(module, text) for module, text in found if module != "evaluation.published"} == known
 
 
 def test_the_whole_house_was_read() -> None:

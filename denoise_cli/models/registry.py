@@ -98,7 +98,7 @@ def unguided(name: str) -> str:
 
 
 def unguided_by(classifier: str) -> str:
-    """The denoiser that a classifier may guide, without it; the default one where it guides none."""
+    """What this program's denoiser guided by a classifier is without it; where there is none, the default."""
     plain = (info.unguided for info in DENOISERS.own.values() if info.classifier == classifier)
     return next(plain, None) or DENOISERS.default
 

@@ -175,6 +175,62 @@ def test_a_plugin_is_found_without_torch_and_only_when_it_is_asked_for(tiny: dic
     subprocess.run([sys.executable, "-c", program], env={**os.environ, **tiny}, check=True)
 
 
+GUIDED = {
+    "denoise_mini.py": """
+from dataclasses import replace
+
+from denoise_cli.models.classifiers.resnet import INFO as RESNET
+from denoise_cli.models.resnet_unet import INFO as RESNET_UNET
+
+MINI = replace(RESNET, name="mini", network="denoise_mini_network:Mini", graph=None, is_default=False)
+MINI_UNET = replace(RESNET_UNET, name="mini_unet", classifier="mini")
+""",
+    "denoise_mini_network.py": """
+from torch import nn
+
+from denoise_cli.models.classifiers.base import Classifier
+
+
+class Mini(Classifier):
+    feature_channels = 4
+
+    def __init__(self, batch_norm=True, num_classes=10, image_size=96):
+        super().__init__(num_classes, image_size)
+        self.grid = nn.Conv2d(3, 4, 8, stride=8)
+        self.linear = nn.Linear(4, num_classes)
+
+    def features(self, x):
+        return self.grid(x)
+
+    def head(self, features):
+        return self.linear(features.mean((2, 3)))
+""",
+}
+
+
+def test_a_classifier_of_another_package_guides_a_unet(tmp_path: Path) -> None:
+    program = (
+        "import torch\n"
+        "from denoise_cli.models import build_denoiser\n"
+        "from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, STUDY_MODELS\n"
+        "from denoise_cli.onnx.graphs import why_no_graph\n"
+        "from denoise_cli.weights.header import Architecture\n"
+        "assert 'mini' in CLASSIFIERS and 'mini' not in DENOISERS and 'mini_unet' not in STUDY_MODELS\n"
+        "for guidance in ('predicted', 'features'):\n"
+        "    model = build_denoiser('mini_unet', image_size=32, guidance=guidance).eval()\n"
+        "    assert type(model.classifier).__name__ == 'Mini'\n"
+        "    assert model(torch.rand(2, 3, 40, 33)).shape == (2, 3, 40, 33)\n"
+        "print(why_no_graph(Architecture('denoiser', 'mini_unet', True, ('a', 'b'), 32)))\n"
+    )
+    points = {"mini": "denoise_mini:MINI", "mini_unet": "denoise_mini:MINI_UNET"}
+    environment = {**os.environ, "PYTHONPATH": install(tmp_path, GUIDED, points, "denoise-mini")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == "the classifier mini, which guides the model mini_unet"
+
+
 BROKEN = {
     "import": ("raise RuntimeError('no luck')", "cannot be loaded: no luck"),
     "missing": ("", "cannot be loaded: module 'denoise_odd' has no attribute 'INFO'"),

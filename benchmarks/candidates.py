@@ -31,11 +31,11 @@ from denoise_cli.config import TrainConfig
 from denoise_cli.devices import autocast, resolve_precision
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.models import count_parameters
-from denoise_cli.models.photo_unet import PhotoUNet
+from denoise_cli.models.photo_unet.graph import photo_unet
+from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.photo.onnx_format import Graph
-from denoise_cli.photo.onnx_graphs import photo_unet
-from denoise_cli.photo.onnx_layers import Layers
+from denoise_cli.onnx.layers import Layers
+from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.training.data import Data, load_data
 from denoise_cli.training.optim import build_optimizer
 

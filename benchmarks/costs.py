@@ -40,11 +40,11 @@ from denoise_cli.evaluation.scoring import score
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
-from denoise_cli.photo.onnx_layers import Layers
-from denoise_cli.photo.runtime_onnx import read_tensors
+from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
+from denoise_cli.onnx.layers import Layers
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.store import list_bundled
+from denoise_cli.weights.tensors import read_tensors
 from denoise_cli.weights.test_sets import TEST_SETS
 
 CLASSICAL = ("tv", "nlm")

@@ -27,11 +27,11 @@ from photo import make_photo
 from PIL import Image
 
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.onnx.graphs import denoiser_graph
 from denoise_cli.photo.denoiser import find_denoiser, load_denoiser
-from denoise_cli.photo.onnx_graphs import denoiser_graph
 from denoise_cli.photo.process import plan_for
-from denoise_cli.photo.runtime_onnx import read_tensors
 from denoise_cli.weights.header import read_header
+from denoise_cli.weights.tensors import read_tensors
 
 SIDES = (1024, 1440, 2048)
 

@@ -59,6 +59,14 @@ class WeightsError(DenoiseError):
     """A weight file that is missing, unsafe, or for another model."""
 
 
+class ModelError(DenoiseError):
+    """An architecture that cannot be built, such as a broken one of another package."""
+
+
+class ModelWarning(UserWarning):
+    """Another package's architecture that is left out."""
+
+
 class OutputExists(DenoiseError):
     """The output is there already and may not be overwritten."""
 

@@ -18,6 +18,7 @@ import hashlib
 import json
 import subprocess
 from datetime import date
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from denoise_cli.devices import resolve_device
 from denoise_cli.evaluation.classification import classify_images
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.files import write_atomic
-from denoise_cli.models import count_parameters
+from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.start import train
@@ -42,21 +43,7 @@ from denoise_cli.weights.test_sets import TEST_SETS
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "denoise_cli" / "weights" / "bundled"
-STAGES = (
-    "unet",
-    "classifier-cnn",
-    "cnn_unet",
-    "classifier-resnet",
-    "resnet_unet",
-    "photo_unet",
-    "cae",
-    "cnn",
-    "unet-nobn",
-    "cnn_unet-nobn",
-    "resnet_unet-nobn",
-    "cae-nobn",
-    "cnn-nobn",
-)
+RECIPES = ROOT / "configs" / "weights"
 WITHOUT_BATCH_NORM = "-nobn"
 # What differs where a file without batch norm is trained on from the folded one.
 CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 300, "batch_size": 32, "optim.lr": 3e-4}
@@ -81,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("stage", choices=[*STAGES, "all"])
+    parser.add_argument("stage", choices=[*stages(), "all"])
     parser.add_argument("--data", type=Path, required=True, help="folder with the training images")
     parser.add_argument("--runs", type=Path, default=Path("runs/weights"), help="folder for the runs")
     parser.add_argument("--bundle", type=Path, default=BUNDLED, help="where weights and cards go")
@@ -93,7 +80,7 @@ def main() -> None:
     parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
     parser.add_argument("--note", default="", help="a remark for the card")
     arguments = parser.parse_args()
-    for stage in STAGES if arguments.stage == "all" else (arguments.stage,):
+    for stage in stages() if arguments.stage == "all" else (arguments.stage,):
         config = configure(stage, arguments)
         keep_history(config)
         run = RunFolder(config.folder)
@@ -106,10 +93,26 @@ def main() -> None:
             pack(load_config(TrainConfig, str(run.config), [], here), arguments)
 
 
+def stages() -> list[str]:
+    """The recipes, each after those whose runs it starts from; then the models without batch norm."""
+    recipes = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(RECIPES.glob("*.yaml"))}
+    needs = {
+        stage: [name for key in ("init", "classifier") if (name := Path(text.get(key, "")).name) in recipes]
+        for stage, text in recipes.items()
+    }
+    order = list(TopologicalSorter(needs).static_order())
+    return order + [f"{stage}{WITHOUT_BATCH_NORM}" for stage in order if _has_batch_norm(stage, recipes)]
+
+
+def _has_batch_norm(stage: str, recipes: dict[str, dict[str, Any]]) -> bool:
+    """Whether a stage makes a denoiser that there is with and without batch norm."""
+    return not stage.startswith("classifier") and denoiser_info(recipes[stage]["model"]).batch_norm
+
+
 def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | ClassifyConfig:
     """The shipped config of a stage with this machine's folders."""
     name = stage.removesuffix(WITHOUT_BATCH_NORM)
-    text = yaml.safe_load((ROOT / "configs" / "weights" / f"{name}.yaml").read_text())
+    text = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
     data = text["data"]
     for item in data.get("mix", []):
         item["dataset"] = str(arguments.data / Path(item["dataset"]).name)

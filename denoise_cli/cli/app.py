@@ -27,7 +27,8 @@ def _add(name: str, function: Callable[..., Any]) -> None:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            function(*args, **kwargs)
+            with console.noting_warnings():
+                function(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             code = exit_code_of(error, console)
             if code is None:

@@ -12,6 +12,7 @@ from denoise_cli.cli.console import console, make_table
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
 from denoise_cli.errors import UsageError, WeightsError
+from denoise_cli.models.registry import CLASSIFIERS
 
 _TOP = 5
 
@@ -36,7 +37,9 @@ def classify(
     ] = None,
     denoiser: Annotated[
         str | None,
-        typer.Option(help="Weight file or run that cleans the test images (default: the bundled unet)."),
+        typer.Option(
+            help="Weight file or run that cleans the test images (default: what it may guide, bundled)."
+        ),
     ] = None,
     named: Annotated[str | None, typer.Option("--model", help="The same as MODEL.")] = None,
     seed: options.Seed = None,
@@ -75,7 +78,7 @@ def classify(
     if weights is not None:
         flags |= _held_by(weights)
     elif image is not None and config is None:
-        flags["model"] = flags["model"] or "cnn"
+        flags["model"] = flags["model"] or CLASSIFIERS.default
     file = config_file(config, resume, out)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
@@ -131,11 +134,12 @@ def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json
 
 def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, json: bool) -> None:
     from denoise_cli.evaluation.classify_report import test_classifier
+    from denoise_cli.models.registry import unguided_by
     from denoise_cli.weights.store import find_bundled
 
     if denoiser is None:
         try:
-            denoiser = str(find_bundled("unet", True))
+            denoiser = str(find_bundled(unguided_by(config.model), True))
         except WeightsError:
             console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
     report = test_classifier(config, path, denoiser, folder)

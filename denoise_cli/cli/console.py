@@ -7,18 +7,19 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from shlex import quote
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from denoise_cli.errors import DenoiseError
+from denoise_cli.errors import DenoiseError, ModelWarning
 from denoise_cli.files import finite
 
 _PLAIN_SECONDS = 10.0
@@ -48,6 +49,28 @@ class Console:
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""
         self.err.print(text, soft_wrap=True, markup=False)
+
+    @contextmanager
+    def noting_warnings(self) -> Iterator[None]:
+        """Tell of models that are left out in one line each; Python shows other warnings as ever."""
+        with warnings.catch_warnings():
+            others = warnings.showwarning
+
+            def show(
+                message: Warning | str,
+                category: type[Warning],
+                filename: str,
+                lineno: int,
+                file: TextIO | None = None,
+                line: str | None = None,
+            ) -> None:
+                if issubclass(category, ModelWarning):
+                    self.note(f"Warning: {message}")
+                else:
+                    others(message, category, filename, lineno, file, line)
+
+            warnings.showwarning = show
+            yield
 
     def error(self, message: str, hint: str = "") -> None:
         """One sentence on what is wrong, and what to do next."""

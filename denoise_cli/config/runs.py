@@ -11,7 +11,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import Injection, Source
-from denoise_cli.models.registry import classifier_info, denoiser_info, uses_batch_norm
+from denoise_cli.models.registry import (
+    CLASSIFIERS,
+    DENOISERS,
+    classifier_info,
+    denoiser_info,
+    either,
+    guided_names,
+    uses_batch_norm,
+)
 from denoise_cli.noise.spec import canonical_noise, is_mixture
 
 
@@ -183,8 +191,7 @@ class RunConfig(Section):
 class TrainConfig(RunConfig):
     """Config of `denoise train`."""
 
-    model: str
-    """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet."""
+    model: str = Field(description=f"{either(DENOISERS.own)}.")
     classifier: str | None = None
     """Weights of the classifier that guides the model (default: that inside `init`, else the bundled one)."""
     guidance: GuidanceConfig = GuidanceConfig()
@@ -213,7 +220,9 @@ class TrainConfig(RunConfig):
     @model_validator(mode="after")
     def _guidance_fits(self) -> TrainConfig:
         if self.guidance != GuidanceConfig() and denoiser_info(self.model).classifier is None:
-            raise ConfigError(f"`guidance` is given, but {self.model} is not guided.", "Use resnet_unet.")
+            raise ConfigError(
+                f"`guidance` is given, but {self.model} is not guided.", f"Use {either(guided_names())}."
+            )
         if self.guidance.source == "oracle" and self.data.mix:
             raise ConfigError(
                 "`guidance.source` oracle needs one data set with labels, not `data.mix`.",
@@ -225,8 +234,7 @@ class TrainConfig(RunConfig):
 class ClassifyConfig(RunConfig):
     """Config of `denoise classify`."""
 
-    model: str
-    """cnn or resnet."""
+    model: str = Field(description=f"{either(CLASSIFIERS.own)}.")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Label smoothing of the cross-entropy."""
     mixup: float = Field(0.0, ge=0)

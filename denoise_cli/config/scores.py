@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import CHOICES, Choice, Injection
-from denoise_cli.models.registry import STUDY, denoiser_info
+from denoise_cli.models.registry import DENOISERS, STUDY_MODELS, denoiser_info, either, guided_names
 from denoise_cli.noise.spec import canonical_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
@@ -48,8 +48,7 @@ class TestConfig(_ScoreConfig):
 
     __test__ = False
 
-    model: str | None = None
-    """cnn, cae, unet, cnn_unet, resnet_unet or photo_unet (default: what `weights` holds)."""
+    model: str | None = Field(None, description=f"{either(DENOISERS.own)} (default: what `weights` holds).")
     batch_norm: bool = True
     """Take the bundled weights with or without batch normalisation."""
     weights: str | None = None
@@ -75,7 +74,7 @@ class TestConfig(_ScoreConfig):
 class CompareConfig(_ScoreConfig):
     """Config of `denoise compare`."""
 
-    models: tuple[str, ...] = STUDY
+    models: tuple[str, ...] = STUDY_MODELS
     """Denoisers to compare, separated by commas."""
     batch_norm: tuple[bool, ...] = (True,)
     """Batch-norm settings to compare."""
@@ -121,7 +120,7 @@ class CompareConfig(_ScoreConfig):
     @classmethod
     def _guided_models(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("guidance") and "models" not in values:
-            return {**values, "models": [name for name in STUDY if denoiser_info(name).classifier]}
+            return {**values, "models": [name for name in STUDY_MODELS if denoiser_info(name).classifier]}
         return values
 
     @field_validator("models", "noise", "train_noise", "train_seeds", "guidance", "injection", mode="before")
@@ -180,7 +179,7 @@ class CompareConfig(_ScoreConfig):
         if plain or not self.injection:
             raise ConfigError(
                 f"`guidance` compares guided models; {', '.join(plain) or 'no injection'} is none.",
-                "Use --models resnet_unet; the plain U-Net is always compared with.",
+                f"Use --models {either(guided_names())}; the plain U-Net is always compared with.",
             )
         if self.baselines or self.benchmark or self.protocol == "paper":
             raise ConfigError("`guidance` goes with neither `baselines`, `benchmark` nor the paper protocol.")

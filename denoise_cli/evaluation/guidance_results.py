@@ -17,7 +17,7 @@ class Variant(Record):
     """What runs that differ in their seed and noise alone have in common."""
 
     model: str
-    """`unet` where the source is `none`."""
+    """The plain denoiser where the source is `none`."""
     source: Choice
     injection: Injection | None
     """None where the source is `none`."""

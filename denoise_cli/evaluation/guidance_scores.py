@@ -26,6 +26,7 @@ from denoise_cli.evaluation.single import Progress, load_test_images
 from denoise_cli.evaluation.told import told_logits, true_classes
 from denoise_cli.models import denoiser_info
 from denoise_cli.models.guided import GuidedUNet
+from denoise_cli.models.registry import unguided
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 
@@ -79,11 +80,12 @@ def find_runs(config: CompareConfig) -> list[tuple[Candidate, str]]:
         )
     runs = [run for run in read_runs(config.weights) if _is_asked_for(run, config)]
     trained = config.train_noise or config.noise
+    plain = set(map(unguided, config.models))
     found = []
     for noise in config.noise:
         teacher = noise if noise in trained else trained[0]
         of_noise = [run for run in runs if run.architecture.noise == teacher]
-        if not any(run.architecture.name == "unet" for run in of_noise):
+        if not any(run.architecture.name in plain for run in of_noise):
             raise WeightsError(
                 f"{config.weights} holds no finished run of the plain U-Net trained on {teacher}, "
                 "which all others are compared with.",
@@ -124,7 +126,7 @@ def _is_asked_for(run: Candidate, config: CompareConfig) -> bool:
     variant = variant_of(run)
     return (
         run.architecture.kind == "denoiser"
-        and variant.model in {"unet", *config.models}
+        and variant.model in {*map(unguided, config.models), *config.models}
         and variant.source in config.guidance
         and variant.injection in {None, *config.injection}
         and variant.batch_norm in config.batch_norm

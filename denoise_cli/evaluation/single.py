@@ -25,10 +25,11 @@ from denoise_cli.evaluation.told import told_logits
 from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models import denoiser_info
+from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.noise.spec import REAL, parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.header import Architecture
-from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
+from denoise_cli.weights.store import find_bundled, find_weights
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _PICTURES = 6

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from denoise_cli.models.guidance import Injection, Source
-from denoise_cli.models.registry import (
-    CLASSIFIERS,
-    DENOISERS,
-    ModelInfo,
-    classifier_info,
-    denoiser_info,
-)
+from denoise_cli.models.info import ModelInfo
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, classifier_info, denoiser_info
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from denoise_cli.models.classifiers import Classifier
+    from denoise_cli.models.classifiers.base import Classifier
 
 __all__ = [
     "CLASSIFIERS",
@@ -53,16 +47,17 @@ def build_denoiser(
 
     Raises:
         UnknownName: The name is in no registry.
+        ModelError: Another package's network cannot be imported.
     """
     info = denoiser_info(name)
     if info.classifier is None:
         settings = {"batch_norm": batch_norm} if info.batch_norm else {}
-        model: nn.Module = _load(info)(**settings)
-        return model
+        plain: nn.Module = info.load_network()(**settings)
+        return plain
     guide = build_classifier(
         info.classifier, batch_norm=batch_norm, num_classes=num_classes, image_size=image_size
     )
-    guided: nn.Module = _load(info)(guide, batch_norm, guidance, injection)
+    guided: nn.Module = info.load_network()(guide, batch_norm, guidance, injection)
     return guided
 
 
@@ -70,16 +65,11 @@ def build_classifier(
     name: str, *, batch_norm: bool = True, num_classes: int = 10, image_size: int = 96
 ) -> Classifier:
     """Build a classifier with fresh weights; arguments as in `build_denoiser`."""
-    info = classifier_info(name)
-    model: Classifier = _load(info)(batch_norm=batch_norm, num_classes=num_classes, image_size=image_size)
+    network = classifier_info(name).load_network()
+    model: Classifier = network(batch_norm=batch_norm, num_classes=num_classes, image_size=image_size)
     return model
 
 
 def count_parameters(model: nn.Module) -> int:
     """Number of trainable parameters (a guided model's frozen classifier is not counted)."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-def _load(info: ModelInfo) -> Any:
-    module, _, attribute = info.target.partition(":")
-    return getattr(import_module(module), attribute)

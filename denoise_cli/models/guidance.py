@@ -28,3 +28,6 @@ CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 # These are told something that does not follow from the picture alone.
 BEYOND_THE_PICTURE: frozenset[Source] = frozenset({"oracle", "shuffled"})
+
+# Of the map that joins the deepest decoder level.
+GUIDANCE_CHANNELS = 32

@@ -1,4 +1,4 @@
-"""`cnn_unet` and `resnet_unet`: a U-Net told what a classifier sees in the noisy picture."""
+"""A U-Net told what a classifier sees in the noisy picture."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from denoise_cli.models.classifiers import Classifier, resize_to
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.classifiers.base import Classifier, resize_to
+from denoise_cli.models.guidance import GUIDANCE_CHANNELS, Injection, Source
 from denoise_cli.models.layers import pad_to_multiple
-from denoise_cli.models.unet import BOTTLENECK, WIDTHS, UNet
+from denoise_cli.models.unet.network import BOTTLENECK, WIDTHS, UNet
 
-GUIDANCE_CHANNELS = 32
 # Channels that FiLM scales and shifts: the bottleneck's and the deepest decoder level's.
 FILM_CHANNELS = (BOTTLENECK, WIDTHS[-1])
 # How far the true class stands out in `oracle` logits, the others being 0. Where the classifier

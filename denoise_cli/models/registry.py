@@ -1,156 +1,72 @@
-"""What each architecture is and needs, without importing torch.
+"""All architectures by name, without importing torch.
 
-The commands list, check and plan with these facts; `build_denoiser` and
-`build_classifier` of `denoise_cli.models` turn an entry into a `torch.nn.Module`.
+The commands list, check and plan with their entries; `build_denoiser` and `build_classifier` of
+`denoise_cli.models` turn an entry into a `torch.nn.Module`. Other packages add entries by the
+entry-point group `denoise_cli.models`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
 
 from denoise_cli.errors import UnknownName
+from denoise_cli.models.info import Kind, ModelInfo
+from denoise_cli.models.plugins import find_plugins
 
-Kind = Literal["denoiser", "classifier"]
+# Folders beside this file, in the order of tables: a new architecture is one line.
+_FOLDERS = (
+    "cnn",
+    "cae",
+    "unet",
+    "cnn_unet",
+    "resnet_unet",
+    "photo_unet",
+    "classifiers.cnn",
+    "classifiers.resnet",
+)
+_OWN: tuple[ModelInfo, ...] = tuple(import_module(f"denoise_cli.models.{folder}").INFO for folder in _FOLDERS)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Facts of one architecture that hold for every weight file of it.
+class Registry(Mapping[str, ModelInfo]):
+    """The architectures of one kind by name: this program's, then those of other packages.
+
+    Other packages are asked only for a name that is not one of ours, or for all names.
 
     Attributes:
-        name: Registry key.
-        kind: What the network puts out: a picture or class logits.
-        target: `module:class` that builds it.
-        summary: One line for tables.
-        size_multiple: Height and width are padded to a multiple of this.
-        receptive_radius: Pixels (in the input) that an output pixel can see in each
-            direction; tiles with this halo agree with the whole picture exactly.
-        halo: Smallest measured halo, in pixels, whose largest error on noisy
-            photographs is at most 0.5/255 (`benchmarks/halo.py`).
-        gflop_per_megapixel: Multiplications and additions of one forward pass, in 1e9,
-            per 1e6 input pixels (without the classifier that guides a model, which sees one
-            small picture).
-        memory_per_pixel: Bytes of a forward pass at its peak, per input pixel, in float32
-            (`benchmarks/throughput.py`); what a window of a photo may cost follows from it.
-        classifier: Registry key of the classifier that guides it, if any.
-        batch_norm: Whether it can be built with batch normalisation; where it cannot, that
-            setting is False whatever was asked for.
-        channels: Colour channels in and out.
+        own: This program's architectures.
+        default: Name of the one to take where none is named.
     """
 
-    name: str
-    kind: Kind
-    target: str
-    summary: str
-    size_multiple: int
-    receptive_radius: int
-    halo: int
-    gflop_per_megapixel: float
-    memory_per_pixel: int
-    classifier: str | None = None
-    batch_norm: bool = True
-    channels: int = 3
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.own = {info.name: info for info in _OWN if info.kind == kind}
+        (self.default,) = (name for name, info in self.own.items() if info.is_default)
+
+    def __getitem__(self, name: str) -> ModelInfo:
+        return self.own[name] if name in self.own else self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, ModelInfo]:
+        return self.own | {info.name: info for info in _plugins() if info.kind == self.kind}
 
 
-_ENTRIES = (
-    ModelInfo(
-        name="cnn",
-        kind="denoiser",
-        target="denoise_cli.models.cnn:CNN",
-        summary="six 3x3 convolutions at full resolution",
-        size_multiple=1,
-        receptive_radius=6,
-        halo=6,
-        gflop_per_megapixel=372.1,
-        memory_per_pixel=960,
-    ),
-    ModelInfo(
-        name="cae",
-        kind="denoiser",
-        target="denoise_cli.models.cae:CAE",
-        summary="convolutional autoencoder, no skip connections",
-        size_multiple=8,
-        receptive_radius=34,
-        halo=32,
-        gflop_per_megapixel=8.5,
-        memory_per_pixel=80,
-    ),
-    ModelInfo(
-        name="unet",
-        kind="denoiser",
-        target="denoise_cli.models.unet:UNet",
-        summary="four-level U-Net",
-        size_multiple=16,
-        receptive_radius=108,
-        halo=72,
-        gflop_per_megapixel=92.6,
-        memory_per_pixel=215,
-    ),
-    ModelInfo(
-        name="cnn_unet",
-        kind="denoiser",
-        target="denoise_cli.models.guided:GuidedUNet",
-        summary="U-Net guided by the `cnn` classifier",
-        size_multiple=16,
-        receptive_radius=108,
-        halo=80,
-        gflop_per_megapixel=93.8,
-        memory_per_pixel=225,
-        classifier="cnn",
-    ),
-    ModelInfo(
-        name="resnet_unet",
-        kind="denoiser",
-        target="denoise_cli.models.guided:GuidedUNet",
-        summary="U-Net guided by the `resnet` classifier",
-        size_multiple=16,
-        receptive_radius=108,
-        halo=80,
-        gflop_per_megapixel=93.8,
-        memory_per_pixel=225,
-        classifier="resnet",
-    ),
-    ModelInfo(
-        name="photo_unet",
-        kind="denoiser",
-        target="denoise_cli.models.photo_unet:PhotoUNet",
-        summary="residual U-Net at half resolution, for photographs",
-        size_multiple=8,
-        receptive_radius=123,
-        halo=48,  # 40 would do; its weights are trained again more often than others
-        gflop_per_megapixel=118.1,
-        memory_per_pixel=145,
-        batch_norm=False,
-    ),
-    ModelInfo(
-        name="cnn",
-        kind="classifier",
-        target="denoise_cli.models.classifiers:CNNClassifier",
-        summary="three blocks of two 3x3 convolutions",
-        size_multiple=8,
-        receptive_radius=0,
-        halo=0,
-        gflop_per_megapixel=298.4,
-        memory_per_pixel=0,
-    ),
-    ModelInfo(
-        name="resnet",
-        kind="classifier",
-        target="denoise_cli.models.classifiers:ResNetClassifier",
-        summary="small residual network, four stages of two blocks",
-        size_multiple=1,
-        receptive_radius=0,
-        halo=0,
-        gflop_per_megapixel=5.7,
-        memory_per_pixel=0,
-    ),
-)
+@cache
+def _plugins() -> tuple[ModelInfo, ...]:
+    return find_plugins(_OWN)
 
-DENOISERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "denoiser"}
+
+DENOISERS = Registry("denoiser")
+CLASSIFIERS = Registry("classifier")
+DEFAULT_MODEL = DENOISERS.default
 # The reference study's denoisers, in its order: what `denoise compare` shows by default.
-STUDY = ("cnn", "cae", "unet", "cnn_unet", "resnet_unet")
-CLASSIFIERS: dict[str, ModelInfo] = {e.name: e for e in _ENTRIES if e.kind == "classifier"}
+STUDY_MODELS = tuple(info.name for info in DENOISERS.own.values() if info.in_study)
 
 
 def denoiser_info(name: str) -> ModelInfo:
@@ -168,7 +84,32 @@ def classifier_info(name: str) -> ModelInfo:
     return _find(CLASSIFIERS, name, "classifier")
 
 
-def _find(entries: dict[str, ModelInfo], name: str, what: str) -> ModelInfo:
+def guided_names() -> list[str]:
+    """This program's denoisers that a classifier guides."""
+    return [info.name for info in DENOISERS.own.values() if info.classifier is not None]
+
+
+def unguided(name: str) -> str:
+    """The denoiser that a guided one is without its classifier; raises `ValueError` for any other."""
+    plain = denoiser_info(name).unguided
+    if plain is None:
+        raise ValueError(f"{name} is not guided")
+    return plain
+
+
+def unguided_by(classifier: str) -> str:
+    """What this program's denoiser guided by a classifier is without it; where there is none, the default."""
+    plain = (info.unguided for info in DENOISERS.own.values() if info.classifier == classifier)
+    return next(plain, None) or DENOISERS.default
+
+
+def either(names: Iterable[str]) -> str:
+    """Names for a sentence: `a`, `a or b`, `a, b or c`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _find(entries: Registry, name: str, what: str) -> ModelInfo:
     key = name.lower().replace("-", "_")
     if key not in entries:
         raise UnknownName(what, name, list(entries))

@@ -9,11 +9,12 @@ from threading import Lock
 from typing import Literal
 
 from denoise_cli.errors import UsageError, WeightsError
-from denoise_cli.models.registry import DENOISERS, ModelInfo, denoiser_info
-from denoise_cli.photo.onnx_graphs import has_graph
+from denoise_cli.models.info import ModelInfo
+from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
+from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtime import Runtime
 from denoise_cli.weights.header import Architecture, check_needs_picture_alone, read_header
-from denoise_cli.weights.store import DEFAULT_MODEL, find_bundled, find_weights
+from denoise_cli.weights.store import find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "torch"]
 
@@ -67,14 +68,10 @@ def load_denoiser(
     path = find_denoiser(model, batch_norm, weights)
     architecture = read_header(path)
     if runtime == "auto":
-        runtime = "torch" if _wants_torch(device) or not has_graph(architecture) else "onnx"
+        runtime = "torch" if _wants_torch(device) or why_no_graph(architecture) else "onnx"
     if runtime == "onnx":
-        if not has_graph(architecture):
-            raise UsageError(
-                f"ONNX Runtime has no graph for {architecture.guidance} guidance by "
-                f"{architecture.injection}.",
-                "Use --runtime torch.",
-            )
+        if lacking := why_no_graph(architecture):
+            raise UsageError(f"There is no ONNX graph of {lacking}.", "Use --runtime torch.")
         if device not in {"auto", "cpu"}:
             raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
         from denoise_cli.photo.runtime_onnx import OnnxRuntime

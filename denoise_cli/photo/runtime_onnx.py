@@ -6,16 +6,14 @@ import os
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import onnxruntime as ort
-from safetensors.numpy import load_file
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS
-from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
-from denoise_cli.photo.onnx_layers import Tensors
+from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.runtime import Array
 from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.tensors import read_tensors
 
 # Bytes for one window. Larger windows waste less on halos; with these, a photo of 100 megapixels
 # stays under 1 GB in all.
@@ -35,7 +33,7 @@ class OnnxRuntime:
             self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm))
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
-        self.window = _WINDOW_BYTES // DENOISERS[a.name].memory_per_pixel
+        self.window = _WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
 
     def guidance(self, thumbnail: Array) -> Array:
         a = self._architecture
@@ -50,11 +48,6 @@ class OnnxRuntime:
             feed["guidance"] = guidance
         result: Array = self._denoiser.run(None, feed)[0]
         return result
-
-
-def read_tensors(path: Path) -> Tensors:
-    """All tensors of a weight file, as float32."""
-    return {name: value.astype(np.float32, copy=False) for name, value in load_file(path).items()}
 
 
 def _session(model: bytes) -> ort.InferenceSession:

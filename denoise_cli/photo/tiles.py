@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from denoise_cli.errors import UsageError
-from denoise_cli.models.registry import ModelInfo
+from denoise_cli.models.info import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.cells import CellName
 from denoise_cli.evaluation.told import true_classes
+from denoise_cli.models.registry import unguided
 from denoise_cli.training.grid import Job, TrainOne, Wanted, plan, run_jobs
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.store import find_weights
@@ -54,7 +55,7 @@ def _wanted(config: CompareConfig) -> Iterator[Wanted]:
                     cell = CellName(model, batch_norm, noise)
                     # All share one plain U-Net, by the recipe of the first guided model.
                     if number == 0:
-                        yield Wanted(cell, seed, {"model": "unet"})
+                        yield Wanted(cell, seed, {"model": unguided(model)})
                     for injection in config.injection:
                         for source in config.guidance:
                             if source != "none":

@@ -13,6 +13,7 @@ from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.models import build_denoiser, classifier_info, denoiser_info
 from denoise_cli.models.folding import fold_batch_norm
 from denoise_cli.models.guided import GuidedUNet
+from denoise_cli.models.registry import unguided
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.data import Data
 from denoise_cli.training.tasks import ClassifyTask, DenoiseTask, Task
@@ -73,8 +74,8 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
     model.classifier.load_state_dict(state)
     # Whatever the guidance, runs of one seed begin as the same plain U-Net, to be compared in pairs.
     torch.manual_seed(config.seed)
-    plain = build_denoiser("unet", batch_norm=config.batch_norm)
-    _take_over(model, plain.state_dict(), "unet")
+    plain = build_denoiser(unguided(config.model), batch_norm=config.batch_norm)
+    _take_over(model, plain.state_dict(), unguided(config.model))
     return architecture, model
 
 

@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.guidance import BEYOND_THE_PICTURE, Injection, Source
-from denoise_cli.models.registry import Kind
+from denoise_cli.models.info import Kind
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 
 KEY = "denoise"
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
@@ -55,7 +56,8 @@ def read_header(path: Path) -> Architecture:
     """The architecture of a weight file.
 
     Raises:
-        WeightsError: Missing, a pickle, damaged, or not written by this program.
+        WeightsError: Missing, a pickle, damaged, not written by this program, or of a model that
+            no installed package adds.
     """
     if not path.is_file():
         raise WeightsError(f"There is no weight file {path}.", "`denoise models` lists what there is.")
@@ -74,9 +76,15 @@ def read_header(path: Path) -> Architecture:
         raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
     try:
         fields = json.loads(metadata)
-        return Architecture(**{**fields, "classes": tuple(fields["classes"])})
+        architecture = Architecture(**{**fields, "classes": tuple(fields["classes"])})
     except (ValueError, TypeError, KeyError) as error:
         raise WeightsError(
             f"{path} describes its architecture in a way that this version does not know: {error}.",
             "Update the program, or take weights that it has written.",
         ) from error
+    if architecture.name not in (DENOISERS if architecture.kind == "denoiser" else CLASSIFIERS):
+        raise WeightsError(
+            f"{path} holds the {architecture.kind} {architecture.name!r}, which this installation lacks.",
+            "Install the package that adds it; `denoise models` lists what there is.",
+        )
+    return architecture

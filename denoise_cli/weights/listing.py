@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import ModelWarning, WeightsError
 from denoise_cli.models import build_classifier, build_denoiser, count_parameters
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.runs import RunFolder
@@ -14,17 +15,25 @@ from denoise_cli.weights.store import list_bundled
 
 
 def list_architectures() -> list[dict[str, Any]]:
-    """One row per architecture, with its trainable parameters counted."""
+    """One row per architecture, with its trainable parameters counted.
+
+    One of another package that cannot be built is left out with a `ModelWarning`.
+    """
     rows = []
     for info in (*DENOISERS.values(), *CLASSIFIERS.values()):
         build = build_denoiser if info.kind == "denoiser" else build_classifier
+        try:
+            with_norm, without = (count_parameters(build(info.name, batch_norm=on)) for on in (True, False))
+        except Exception as error:  # another package may fail in any way
+            warnings.warn(f"The {info.kind} {info.name} cannot be built: {error}", ModelWarning, stacklevel=2)
+            continue
         rows.append(
             {
                 "name": info.name,
                 "kind": info.kind,
                 "summary": info.summary,
-                "parameters": count_parameters(build(info.name, batch_norm=True)),
-                "parameters_no_batch_norm": count_parameters(build(info.name, batch_norm=False)),
+                "parameters": with_norm,
+                "parameters_no_batch_norm": without,
                 "gflop_per_megapixel": info.gflop_per_megapixel,
             }
         )

@@ -13,8 +13,6 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
 
-DEFAULT_MODEL = "photo_unet"
-
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
@@ -90,7 +88,7 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
     """Weights that hold a classifier for these classes.
 
     Args:
-        kind: `cnn` or `resnet`.
+        kind: Registry key of the classifier.
         batch_norm: The setting that it must have.
         classes: Class names of the training data, all of which it must know; empty: any.
         given: What the user named, else a bundled guided denoiser's classifier is taken.

@@ -12,7 +12,7 @@ from torch import Tensor
 from denoise_cli.models import build_denoiser, count_parameters
 from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.guided import GuidedUNet, true_logits
-from denoise_cli.models.unet import UNet, modulate
+from denoise_cli.models.unet.network import UNet, modulate
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 INJECTIONS: tuple[Injection, ...] = get_args(Injection)

@@ -8,7 +8,7 @@ from torch import nn
 
 from denoise_cli.metrics import psnr
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
-from denoise_cli.models.photo_unet import PhotoUNet
+from denoise_cli.models.photo_unet.network import PhotoUNet
 
 INFO = denoiser_info("photo_unet")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from denoise_cli.errors import UnknownName
 from denoise_cli.models import DENOISERS, build_classifier, build_denoiser
-from denoise_cli.models.guided import GUIDANCE_CHANNELS
+from denoise_cli.models.guidance import GUIDANCE_CHANNELS
 from denoise_cli.models.layers import pad_to_multiple
 
 GUIDED = [name for name, info in DENOISERS.items() if info.classifier]

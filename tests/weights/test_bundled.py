@@ -10,11 +10,11 @@ import torch
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.scoring import score
 from denoise_cli.models import count_parameters
-from denoise_cli.models.registry import STUDY
+from denoise_cli.models.registry import DEFAULT_MODEL, STUDY_MODELS
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.header import read_header
-from denoise_cli.weights.store import DEFAULT_MODEL, Bundled, find_bundled, find_weights, list_bundled
+from denoise_cli.weights.store import Bundled, find_bundled, find_weights, list_bundled
 
 BUNDLED = list_bundled()
 LIMIT_BYTES = 45_000_000
@@ -46,7 +46,7 @@ def test_the_scores_of_the_card_are_reproduced(entry: Bundled, noise: str) -> No
 
 def test_the_default_and_all_models_of_the_study_are_bundled() -> None:
     assert find_bundled(DEFAULT_MODEL, batch_norm=True).is_file()
-    for name in STUDY:
+    for name in STUDY_MODELS:
         for batch_norm in (True, False):
             header = read_header(find_bundled(name, batch_norm))
             assert (header.name, header.batch_norm) == (name, batch_norm)

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.scoring import score
@@ -20,6 +22,7 @@ from denoise_cli.weights.store import find_weights, list_bundled
 from tests.conftest import write_images
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_weights.py"
+RECIPES = SCRIPT.parents[1] / "configs" / "weights"
 LIMIT = 2
 
 
@@ -47,6 +50,23 @@ def make(stage: str, data: Path, *more: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     (card,) = (root / "bundle").glob("*.json")
     return json.loads(card.read_text())
+
+
+def test_a_stage_comes_after_what_it_starts_from_and_each_bundled_file_has_one() -> None:
+    spec = spec_from_file_location("make_weights", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    stages = script.stages()
+    recipes = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml")}
+    assert set(recipes) == {name for name in stages if not name.endswith("-nobn")}
+    assert len(set(stages)) == len(stages)
+    for name, recipe in recipes.items():
+        for key in {"init", "classifier"} & recipe.keys():
+            assert stages.index(Path(recipe[key]).name) < stages.index(name)
+    assert stages.index("cnn_unet") > max(map(stages.index, ("unet", "classifier-cnn")))
+    bundled = {entry.name.removesuffix("-bn") for entry in list_bundled()}
+    assert bundled == {name for name in stages if not name.startswith("classifier")}
 
 
 def test_a_file_its_card_and_its_scores(data: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from denoise_cli.errors import OutputExists
 from denoise_cli.models.registry import DENOISERS
-from denoise_cli.photo.export import export_onnx
+from denoise_cli.onnx.export import export_onnx
 from denoise_cli.weights.files import load_weights
 
 

@@ -10,14 +10,13 @@ import numpy as np
 
 from denoise_cli.errors import OutputExists, WeightsError
 from denoise_cli.files import write_atomic
-from denoise_cli.models.registry import DENOISERS, ModelInfo
-from denoise_cli.photo.onnx_format import Graph
-from denoise_cli.photo.onnx_graphs import PLAIN, guidance, has_graph, unet
-from denoise_cli.photo.onnx_layers import Layers
-from denoise_cli.photo.runtime_onnx import read_tensors
+from denoise_cli.models.info import ModelInfo
+from denoise_cli.models.registry import denoiser_info
+from denoise_cli.onnx.graphs import PICTURE, guidance, why_no_graph
+from denoise_cli.onnx.layers import Layers
+from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.weights.header import Architecture, read_header
-
-_PICTURE = (1, 3, "height", "width")
+from denoise_cli.weights.tensors import read_tensors
 
 
 def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture:
@@ -28,22 +27,21 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
 
     Raises:
         OutputExists: `output` is there already and may not be replaced.
-        WeightsError: The weights cannot be read, or their guidance has no graph.
+        WeightsError: The weights cannot be read, or their network or guidance has no graph.
     """
     if output.exists() and not overwrite:
         raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
     architecture = read_header(weights)
-    if not has_graph(architecture):
+    if lacking := why_no_graph(architecture):
         raise WeightsError(
-            f"{weights} has {architecture.guidance} guidance by {architecture.injection}, which cannot be "
-            "exported.",
-            "Export weights with predicted guidance by concat.",
+            f"{weights} cannot be exported: there is no ONNX graph of {lacking}.",
+            "Export weights of another model, or with predicted guidance by concat.",
         )
-    info = DENOISERS[architecture.name]
+    info = denoiser_info(architecture.name)
     graph = Graph()
     layers = Layers(graph, read_tensors(weights), architecture.batch_norm)
-    image = graph.input("image", _PICTURE)
-    graph.output(_whole(layers, info, architecture, image), "denoised", _PICTURE)
+    image = graph.input("image", PICTURE)
+    graph.output(_whole(layers, info, architecture, image), "denoised", PICTURE)
     write_atomic(output, graph.serialize({"denoise": json.dumps(asdict(architecture))}))
     return architecture
 
@@ -57,23 +55,21 @@ def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: s
     begin = graph.constant(np.zeros(6, np.int64))
     pads = graph.add("Concat", begin, missing, axis=0)
     padded = graph.add("Pad", image, pads, mode="reflect")
-    if info.classifier is None:
-        y = PLAIN[info.name](layers, padded)
-    else:
-        y = unet(
-            layers, padded, "unet.", _guidance(layers, info.name, architecture.image_size, image, padded)
-        )
+    inputs = [padded]
+    if info.classifier is not None:
+        inputs.append(_guidance(layers, info, architecture.image_size, image, padded))
+    y = info.load_graph()(layers, *inputs)
     zero = graph.constant(np.zeros(2, np.int64))
     return graph.add("Slice", y, zero, size, graph.constant(np.array([2, 3], np.int64)))
 
 
-def _guidance(layers: Layers, name: str, side: int, image: str, padded: str) -> str:
+def _guidance(layers: Layers, info: ModelInfo, side: int, image: str, padded: str) -> str:
     """The map that a guided model makes of the whole image, at 1/8 of the padded size."""
     graph = layers.graph
     height = _antialias_weights(graph, graph.add("Shape", image, start=2, end=3), side)
     width = _antialias_weights(graph, graph.add("Shape", image, start=3, end=4), side)
     thumbnail = graph.add("MatMul", graph.add("MatMul", height, image), graph.add("Transpose", width))
-    grid = guidance(layers, name, thumbnail, side // 8)
+    grid = guidance(layers, info, thumbnail, side // 8)
     eighth = graph.add("Div", graph.add("Shape", padded, start=2), graph.constant(np.array([8], np.int64)))
     leading = graph.add("Shape", grid, start=0, end=2)
     shape = graph.add("Concat", leading, eighth, axis=0)
@@ -81,7 +77,7 @@ def _guidance(layers: Layers, name: str, side: int, image: str, padded: str) -> 
 
 
 def _antialias_weights(graph: Graph, length: str, side: int) -> str:
-    """`photo.resize.antialias_weights` of a length known only at run time: (side, length).
+    """Matrix (side, length) that resizes, antialiased; the length is known only at run time.
 
     ONNX's own antialiased resizing differs from torch's by about 1e-5, which a network enlarges.
     """

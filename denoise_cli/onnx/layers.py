@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.onnx_format import Graph
+from denoise_cli.onnx.protobuf import Graph
 
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
@@ -27,6 +27,12 @@ class Layers:
         self.graph = graph
         self.batch_norm = batch_norm
         self._tensors = tensors
+
+    def within(self, name: str) -> Layers:
+        """The layers of the sub-network called `name`, by their names in it."""
+        start = f"{name}."
+        inner = {key[len(start) :]: value for key, value in self._tensors.items() if key.startswith(start)}
+        return Layers(self.graph, inner, self.batch_norm)
 
     def conv(self, x: str, name: str, norm: str | None = None, stride: int = 1) -> str:
         """Convolution with padding that keeps the size, then the batch norm called `norm`."""

@@ -10,12 +10,12 @@ import onnxruntime
 import pytest
 import torch
 
-from denoise_cli.models.photo_unet import PhotoUNet
+from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.onnx_graphs import denoiser_graph, guidance_graph
-from denoise_cli.photo.runtime_onnx import read_tensors
 from denoise_cli.weights.files import load_weights
+from denoise_cli.weights.tensors import read_tensors
 
 BOTH = pytest.mark.parametrize("batch_norm", [True, False])
 ALL = pytest.mark.parametrize("name", list(DENOISERS))

@@ -1,0 +1,17 @@
+"""The denoiser `cae`."""
+
+from denoise_cli.models.info import ModelInfo
+
+INFO = ModelInfo(
+    name="cae",
+    kind="denoiser",
+    summary="convolutional autoencoder, no skip connections",
+    network="denoise_cli.models.cae.network:CAE",
+    graph="denoise_cli.models.cae.graph:cae",
+    size_multiple=8,
+    receptive_radius=34,
+    halo=32,
+    gflop_per_megapixel=8.5,
+    bytes_per_pixel=80,
+    in_study=True,
+)

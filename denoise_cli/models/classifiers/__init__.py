@@ -1,0 +1,1 @@
+"""Networks that say what a noisy picture shows: a folder each. Imports no torch."""

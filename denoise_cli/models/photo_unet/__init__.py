@@ -1,0 +1,18 @@
+"""The denoiser `photo_unet`."""
+
+from denoise_cli.models.info import ModelInfo
+
+INFO = ModelInfo(
+    name="photo_unet",
+    kind="denoiser",
+    summary="residual U-Net at half resolution, for photographs",
+    network="denoise_cli.models.photo_unet.network:PhotoUNet",
+    graph="denoise_cli.models.photo_unet.graph:photo_unet",
+    size_multiple=8,
+    receptive_radius=123,
+    halo=48,  # 40 would do; its weights are trained again more often than others
+    gflop_per_megapixel=118.1,
+    bytes_per_pixel=145,
+    batch_norm=False,
+    is_default=True,
+)

@@ -1,0 +1,1 @@
+"""Networks as ONNX files: the format, the layers, and the export. No torch."""

@@ -21,6 +21,7 @@ __all__ = [
     "build_denoiser",
     "classifier_info",
     "count_parameters",
+    "count_trainable",
     "denoiser_info",
 ]
 
@@ -73,3 +74,10 @@ def build_classifier(
 def count_parameters(model: nn.Module) -> int:
     """Number of trainable parameters (a guided model's frozen classifier is not counted)."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def count_trainable(info: ModelInfo) -> tuple[int, int]:
+    """Trainable parameters of an architecture with and without batch norm, counted by building it."""
+    build = build_denoiser if info.kind == "denoiser" else build_classifier
+    with_norm, without = (count_parameters(build(info.name, batch_norm=on)) for on in (True, False))
+    return with_norm, without

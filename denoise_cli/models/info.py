@@ -35,6 +35,8 @@ class ModelInfo:
             small picture).
         bytes_per_pixel: Memory of a forward pass at its peak, per input pixel, in float32
             (`benchmarks/throughput.py`); what a window of a photo may cost follows from it.
+        parameters: Trainable parameters with and without batch norm (the same twice where there is
+            no such switch); None: they are counted by building it, which needs torch.
         classifier: Registry key of the classifier that guides it, if any.
         unguided: Registry key of the denoiser that a guided one is without its classifier.
         batch_norm: Whether it can be built with batch normalisation; where it cannot, that
@@ -56,6 +58,7 @@ class ModelInfo:
     halo: int
     gflop_per_megapixel: float
     bytes_per_pixel: int
+    parameters: tuple[int, int] | None = None
     classifier: str | None = None
     unguided: str | None = None
     batch_norm: bool = True

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.errors import ModelWarning, WeightsError
-from denoise_cli.models import build_classifier, build_denoiser, count_parameters
+from denoise_cli.models import count_trainable
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import read_header
@@ -15,15 +15,14 @@ from denoise_cli.weights.store import list_bundled
 
 
 def list_architectures() -> list[dict[str, Any]]:
-    """One row per architecture, with its trainable parameters counted.
+    """One row per architecture, with its trainable parameters.
 
     One of another package that cannot be built is left out with a `ModelWarning`.
     """
     rows = []
     for info in (*DENOISERS.values(), *CLASSIFIERS.values()):
-        build = build_denoiser if info.kind == "denoiser" else build_classifier
         try:
-            with_norm, without = (count_parameters(build(info.name, batch_norm=on)) for on in (True, False))
+            with_norm, without = info.parameters or count_trainable(info)
         except Exception as error:  # another package may fail in any way
             warnings.warn(f"The {info.kind} {info.name} cannot be built: {error}", ModelWarning, stacklevel=2)
             continue

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from denoise_cli.models import build_classifier, build_denoiser, count_parameters
+from denoise_cli.models import (
+    CLASSIFIERS as CLASSIFIER_ENTRIES,
+)
+from denoise_cli.models import (
+    DENOISERS as DENOISER_ENTRIES,
+)
+from denoise_cli.models import (
+    ModelInfo,
+    build_classifier,
+    build_denoiser,
+    count_parameters,
+    count_trainable,
+)
 
 DENOISERS = {
     "cnn": (186_688, 186_371),
@@ -40,3 +52,12 @@ def test_the_classifier_inside_a_guided_model_is_saved_but_not_trained(guide: st
     own = build_classifier(guide).state_dict()
     assert inside == {f"classifier.{name}" for name in own}
     assert not any(p.requires_grad for n, p in model.named_parameters() if n in inside)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [*DENOISER_ENTRIES.own.values(), *CLASSIFIER_ENTRIES.own.values()],
+    ids=lambda i: f"{i.kind} {i.name}",
+)
+def test_what_the_registry_says_is_what_is_built(info: ModelInfo) -> None:
+    assert info.parameters == count_trainable(info)

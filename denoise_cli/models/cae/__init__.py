@@ -13,5 +13,6 @@ INFO = ModelInfo(
     halo=32,
     gflop_per_megapixel=8.5,
     bytes_per_pixel=80,
+    parameters=(107_491, 107_171),
     in_study=True,
 )

@@ -13,5 +13,6 @@ INFO = ModelInfo(
     halo=6,
     gflop_per_megapixel=372.1,
     bytes_per_pixel=960,
+    parameters=(186_688, 186_371),
     in_study=True,
 )

@@ -13,6 +13,7 @@ INFO = ModelInfo(
     halo=48,  # 40 would do; its weights are trained again more often than others
     gflop_per_megapixel=118.1,
     bytes_per_pixel=145,
+    parameters=(1_639_244, 1_639_244),
     batch_norm=False,
     is_default=True,
 )

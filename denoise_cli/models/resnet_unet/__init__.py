@@ -13,6 +13,7 @@ INFO = ModelInfo(
     halo=80,
     gflop_per_megapixel=93.8,
     bytes_per_pixel=225,
+    parameters=(2_030_160, 2_028_691),
     classifier="resnet",
     unguided="unet",
     in_study=True,

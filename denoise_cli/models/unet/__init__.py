@@ -13,5 +13,6 @@ INFO = ModelInfo(
     halo=72,
     gflop_per_megapixel=92.6,
     bytes_per_pixel=215,
+    parameters=(1_942_608, 1_941_139),
     in_study=True,
 )

@@ -13,6 +13,7 @@ INFO = ModelInfo(
     halo=0,
     gflop_per_megapixel=298.4,
     bytes_per_pixel=0,
+    parameters=(1_514_954, 1_514_058),
     in_study=True,
     is_default=True,
 )

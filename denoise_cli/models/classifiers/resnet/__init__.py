@@ -13,5 +13,6 @@ INFO = ModelInfo(
     halo=0,
     gflop_per_megapixel=5.7,
     bytes_per_pixel=0,
+    parameters=(698_985, 698_470),
     in_study=True,
 )

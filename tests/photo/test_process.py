@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from denoise_cli import denoise
 from denoise_cli.photo.alpha import fill_hidden
 from denoise_cli.photo.denoiser import load_denoiser
+from denoise_cli.photo.noise_level import NoiseLevel
 from denoise_cli.photo.resize import Thumbnail, linear_weights
-from denoise_cli.photo.survey import NoiseLevel
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def _flat(blocks: _Blocks) -> Array:
     rows = np.median(values, axis=-1)
     growth = rows[0] / max(1e-12, float(np.median(blocks.luma_half[flat])))
     low, high = _GROWTH
-    noisy = np.clip((high - growth) / (high - low), 0, 1)
+    noisy = float(np.clip((high - growth) / (high - low), 0, 1))
     # Of texture, no more is noise than is seen from pixel to pixel.
     finest = float(np.quantile(blocks.fine, _FLATTEST / 2))
     share = noisy + (1 - noisy) * min(1.0, finest / max(1e-12, float(rows[0])))
@@ -201,4 +201,4 @@ def _typical(variances: Array) -> float:
     some = variances[variances > 0]
     if not some.size:
         return 0.0
-    return float(np.sqrt(np.minimum(some, _SPREAD**2 * some.min()).sum() / len(variances)))
+    return float(np.sqrt(np.minimum(variances, _SPREAD**2 * some.min()).mean()))

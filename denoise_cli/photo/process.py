@@ -28,6 +28,8 @@ from denoise_cli.photo.windows import WindowRunner
 from denoise_cli.photo.write import Sink
 
 _COPIED_ROWS = 32
+# In standard deviations of the noise: what is changed more in a stretched picture is a star.
+_MOST = 4.0
 _Place = tuple[slice, ...]
 
 
@@ -126,7 +128,10 @@ class _Window:
         self.changed += float(np.einsum("chw,chw->", kept, kept, dtype=np.float64)) / len(kept)
         removed = fade(removed, self._limits, *self._shares)[inner]
         noisy, seen = noisy[outer][inner], seen[outer][inner]
-        return noisy - removed if stretch is None else stretch.restore(noisy, seen, removed)
+        if stretch is None:
+            return noisy - removed
+        most = _MOST * np.array(self._found.noise.sigma, np.float32)[:, None, None]
+        return stretch.restore(noisy, seen, removed, most)
 
 
 def _copy(rows: Rows, sink: Sink, on_share: Callable[[float], None]) -> None:

@@ -41,12 +41,14 @@ class Stretch:
             x = np.minimum(x, 1)
         return np.asarray(x, np.float32)
 
-    def restore(self, planes: Array, stretched: Array, removed: Array) -> Array:
+    def restore(self, planes: Array, stretched: Array, removed: Array, most: Array) -> Array:
         """`planes` with `removed` taken from their `stretched` values; where it is 0, as they are.
 
         The change is brought back rather than the picture, so what lay outside the range stays there.
+        No value changes by more than `most`, (C, 1, 1) or a number: at bright stars the way back is steep.
         """
-        return planes + (self._back(np.clip(stretched - removed, 0, 1)) - self._back(stretched))
+        change = self._back(np.clip(stretched - removed, 0, 1)) - self._back(stretched)
+        return np.asarray(planes + np.clip(change, -most, most), np.float32)
 
     def _back(self, x: Array) -> Array:
         if self.softening:

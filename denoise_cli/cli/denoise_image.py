@@ -22,7 +22,9 @@ def denoise_image(
     weights: options.Weights = None,
     batchnorm: options.BatchNorm = None,
     strength: Annotated[float | None, typer.Option(help=_HELP("strength"))] = None,
-    detail: Annotated[float | None, typer.Option(help=_HELP("detail"))] = None,
+    luma: Annotated[float | None, typer.Option(help=_HELP("luma"))] = None,
+    chroma: Annotated[float | None, typer.Option(help=_HELP("chroma"))] = None,
+    detail: Annotated[float | None, typer.Option(hidden=True)] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Clean picture to compare with: prints PSNR and SSIM.")
     ] = None,
@@ -66,6 +68,8 @@ def denoise_image(
         "weights": weights,
         "batch_norm": batchnorm,
         "strength": strength,
+        "luma": luma,
+        "chroma": chroma,
         "detail": detail,
         "output": options.as_folder(output),
         "overwrite": overwrite or None,

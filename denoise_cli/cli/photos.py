@@ -45,7 +45,7 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
         raise UsageError(f"There is no reference {extras.reference}.")
     return_freed_memory()
     settings = Settings(
-        Controls(tile=config.tile, strength=config.strength, detail=config.detail),
+        Controls(config.tile, config.strength, config.luma, config.chroma),
         format=None if config.format is None else FORMATS[config.format],
         bits=config.bits,
         quality=config.quality,
@@ -188,11 +188,14 @@ def _report(outcome: Outcome, extras: Extras, photo: Path | None = None) -> None
 
 
 def _facts(result: Result) -> dict[str, Any]:
-    photo = result.photo
+    photo, noise = result.photo, result.noise
     return {
         "width": photo.width,
         "height": photo.height,
-        "sigma": [round(value, 5) for value in result.sigma],
+        "sigma": [round(value, 5) for value in noise.sigma],
+        "luma_sigma": round(noise.luma, 5),
+        "chroma_sigma": round(noise.chroma, 5),
+        "coarse": noise.coarse,
         "seconds": round(result.seconds, 3),
         "notes": list(result.notes),
     }
@@ -201,11 +204,9 @@ def _facts(result: Result) -> dict[str, Any]:
 def _describe(item: Item, result: Result) -> None:
     from denoise_cli.photo.formats import show
 
-    level = 255 * sum(result.sigma) / len(result.sigma)
-    console.note(
-        f"{show(item.source)} -> {show(item.output)}  "
-        f"(noise about {level:.1f} of 255, {result.seconds:.1f} s)"
-    )
+    sigma = result.noise.sigma
+    level = f"{255 * sum(sigma) / len(sigma):.1f} of 255" + (", coarse" if result.noise.coarse else "")
+    console.note(f"{show(item.source)} -> {show(item.output)}  (noise {level}; {result.seconds:.1f} s)")
     for note in result.notes:
         console.note(f"  Note: {note}.")
 

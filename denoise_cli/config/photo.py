@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
+from denoise_cli.errors import ConfigError
 from denoise_cli.models.registry import denoiser_info
 
 
@@ -38,8 +39,10 @@ class DenoiseConfig(Section):
     """Bits per colour value; 32 is float (default: that of the photo)."""
     strength: float = Field(1.0, ge=0, le=1)
     """Share of the noise found that is removed."""
-    detail: float = Field(0.0, ge=0, le=1)
-    """Share of the removed brightness (not colour) that is given back as texture."""
+    luma: float = Field(1.0, ge=0, le=1)
+    """How much of the brightness noise goes; less keeps fine detail and grain."""
+    chroma: float = Field(1.0, ge=0, le=1)
+    """How much of the colour noise goes."""
     tile: str = Field("auto", pattern=r"^(auto|exact|\d+)$")
     """auto, exact (no difference to the whole photo), or the tile's side in pixels."""
     device: str = "auto"
@@ -51,3 +54,16 @@ class DenoiseConfig(Section):
     @classmethod
     def _known_model(cls, value: str | None) -> str | None:
         return None if value is None else denoiser_info(value).name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_detail(cls, values: Any) -> Any:
+        """Say what has become of `detail`, an option of versions before this one."""
+        given = values.get("detail") if isinstance(values, dict) else None
+        if given is None:
+            return values
+        luma = f"{1 - given:g}" if isinstance(given, int | float) and 0 <= given <= 1 else "1 - DETAIL"
+        raise ConfigError(
+            f"`detail` is gone, because detail {given} is luma {luma}: "
+            f"give --luma {luma}, or `luma: {luma}` in a config."
+        )

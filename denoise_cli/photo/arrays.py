@@ -21,10 +21,11 @@ def denoise(
     model: Denoiser | str | None = None,
     *,
     strength: float = 1.0,
-    detail: float = 0.0,
+    luma: float = 1.0,
+    chroma: float = 1.0,
     tile: str = "auto",
 ) -> NDArray[Any]:
-    """Remove the noise from a picture.
+    """Remove the noise from a picture; one without noise comes back as it is.
 
     Args:
         image: (H, W) or (H, W, C), where C is 1 (grey), 2 (grey and alpha), 3 (RGB) or
@@ -32,7 +33,7 @@ def denoise(
             a little outside, as noise makes them, are clipped. Alpha is kept as it is.
         model: From `load_model`, or the name of a model with bundled weights.
         strength: Share of the noise found that is removed, 0 to 1.
-        detail: Share of the removed brightness that is given back as texture, 0 to 1.
+        luma, chroma: Of that share, how much of the brightness noise and of the colour noise, 0 to 1.
         tile: `auto`, `exact` (no difference to the whole picture), or a side in pixels.
 
     Returns:
@@ -44,7 +45,7 @@ def denoise(
     picture = ArrayRows(image)
     denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
     found = survey(picture, denoiser.architecture.image_size if denoiser.guided else None)
-    controls = Controls(tile=tile, strength=strength, detail=detail)
+    controls = Controls(tile=tile, strength=strength, luma=luma, chroma=chroma)
     result = _Collected(picture.pixels.dtype)
     denoise_rows(picture, found, denoiser, controls, result)
     return np.concatenate(result.strips).reshape(image.shape).astype(image.dtype, copy=False)

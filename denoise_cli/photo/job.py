@@ -7,13 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from denoise_cli.errors import OutputExists
 from denoise_cli.photo.denoiser import Denoiser
+from denoise_cli.photo.fade import Limits, limits_of
 from denoise_cli.photo.formats import Format, format_of, show
+from denoise_cli.photo.noise_level import Noise
 from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.read import Photo, open_photo
-from denoise_cli.photo.survey import NoiseSampler, survey
+from denoise_cli.photo.survey import Survey, survey
 from denoise_cli.photo.write import choose_encoding, losses, writing
+from denoise_cli.weights.store import DEFAULT_MODEL
 
 OnShare = Callable[[float], None]
 
@@ -42,14 +47,14 @@ class Result:
     Attributes:
         output: The file written.
         photo: What was read.
-        sigma: Estimated noise per channel, on [0, 1].
+        noise: As estimated before.
         notes: What was converted or dropped, for the user.
         seconds: From opening the photo to closing the result.
     """
 
     output: Path
     photo: Photo
-    sigma: tuple[float, ...]
+    noise: Noise
     notes: tuple[str, ...]
     seconds: float
 
@@ -71,10 +76,25 @@ def denoise_file(
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     found = survey(photo, denoiser.architecture.image_size if denoiser.guided else None)
     encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
-    rows = NoiseSampler(photo)
     with writing(output, photo, encoding) as sink:
-        denoise_rows(rows, found, denoiser, settings.controls, sink, on_share=on_share)
-    notes = photo.notes + losses(photo, encoding)
-    if rows.exceeds:
-        notes += ("values outside 0 to 1 were cut off",)
-    return Result(output, photo, rows.noise.sigma(), notes, time.perf_counter() - start)
+        changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
+    notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.architecture.name, changed)
+    return Result(output, photo, found.noise, notes, time.perf_counter() - start)
+
+
+def _remarks(found: Survey, model: str, changed: float) -> tuple[str, ...]:
+    """What to say of a photo and of what the network would have changed in it (root mean square)."""
+    notes = []
+    if found.exceeds:
+        notes.append("values outside 0 to 1 were cut off")
+    noise = found.noise_seen
+    if limits_of(noise, model) == Limits(0.0, 0.0):
+        notes.append("no noise was found, so the picture is left as it is")
+    level = float(np.hypot(noise.luma, noise.chroma))
+    # Of what is changed, the noise is one part, the network's error the other.
+    if model != DEFAULT_MODEL and changed**2 > 2 * level**2:
+        notes.append(
+            f"{model} would change this picture by {255 * changed:.1f} of 255, more than noise of "
+            f"{255 * level:.1f} asks for, so it was held back; {DEFAULT_MODEL} knows photographs better"
+        )
+    return tuple(notes)

@@ -9,14 +9,28 @@ import numpy as np
 
 from denoise_cli.errors import UsageError
 from denoise_cli.photo.alpha import fill_hidden
-from denoise_cli.photo.colour import LUMA, Array, as_grey, as_rgb, convert_depth, fill_pixels, to_planes
+from denoise_cli.photo.colour import (
+    Array,
+    as_grey,
+    as_rgb,
+    convert_depth,
+    fill_pixels,
+    from_planes,
+    to_planes,
+)
 from denoise_cli.photo.denoiser import Denoiser
+from denoise_cli.photo.fade import REACH, fade, limits_of
 from denoise_cli.photo.read import Pixels
 from denoise_cli.photo.rows import RowBuffer, Rows
 from denoise_cli.photo.survey import Survey
 from denoise_cli.photo.tiles import Plan, Span, exact_halo, plan_squares, plan_windows
 from denoise_cli.photo.windows import WindowRunner
 from denoise_cli.photo.write import Sink
+
+_COPIED_ROWS = 32
+# In standard deviations of the noise: what is changed more in a stretched picture is a star.
+_MOST = 4.0
+_Place = tuple[slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +40,13 @@ class Controls:
     Attributes:
         tile: `auto`, `exact`, or the side of square windows in pixels.
         strength: Share of the noise found that is removed; 0 leaves the photo as it is.
-        detail: Share of the removed brightness (not colour) that is given back as texture.
+        luma, chroma: Of that share, how much of the brightness noise and of the colour noise.
     """
 
     tile: str = "auto"
     strength: float = 1.0
-    detail: float = 0.0
+    luma: float = 1.0
+    chroma: float = 1.0
 
 
 def denoise_rows(
@@ -42,19 +57,25 @@ def denoise_rows(
     sink: Sink,
     *,
     on_share: Callable[[float], None] = lambda share: None,
-) -> None:
+) -> float:
     """Clean all of a photo and hand it to `sink`, rows from top to bottom.
 
     Args:
         found: The first look at the photo.
         on_share: Called with the share of the photo finished since the last call.
 
+    Returns:
+        Root mean square of what the network would have changed, on the network's scale [0, 1].
+
     Raises:
         UsageError: `controls.tile` is not understood or too small for the model.
     """
     halo = halo_of(denoiser, controls.tile)
     plan = plan_for(denoiser, rows.height, rows.width, controls.tile)
-    run = WindowRunner(denoiser, plan, halo, found.thumbnail)
+    window = _Window(denoiser, plan, halo, found, controls)
+    if window.idle:
+        _copy(rows, sink, on_share)
+        return 0.0
     buffer = RowBuffer(rows, plan.rows[0].stop, plan.width)
     planes = np.empty((rows.channels, plan.rows[0].stop, plan.columns[0].stop), np.float32)
     for span in plan.rows:
@@ -63,56 +84,89 @@ def denoise_rows(
         kept = block[span.keep_start - span.start : stop - span.start, : rows.width]
         result = np.empty(kept.shape, sink.dtype)
         for column in plan.columns:
-            window = block[:, column.start : column.stop]
-            colours = window[..., : rows.channels]
-            noisy = to_planes(fill_hidden(colours, window[..., -1]) if rows.alpha else colours, planes)
-            clean = run(as_rgb(noisy), span, column)
-            if found.grey:
-                clean = np.repeat(as_grey(clean), rows.channels, axis=0)
-            inside = _inside(span, column, stop, rows.width)
+            pixels = block[:, column.start : column.stop]
+            colours = pixels[..., : rows.channels]
+            noisy = to_planes(fill_hidden(colours, pixels[..., -1]) if rows.alpha else colours, planes)
             part = result[:, column.keep_start : column.keep_stop, : rows.channels]
-            fill_pixels(part, adjust(noisy[inside], clean[inside], controls))
+            fill_pixels(part, window(noisy, span, column, (rows.height, rows.width)))
             on_share(part.shape[0] * part.shape[1] / (rows.height * rows.width))
         if rows.alpha:
             _keep_hidden(result, kept)
         sink.write(result)
         # The next rows are computed before this name is used again.
         del result
+    return float(np.sqrt(window.changed / (rows.height * rows.width)))
+
+
+class _Window:
+    """Cleans the windows of one photo.
+
+    Attributes:
+        changed: Sum over pixels of the mean square of what the network would have changed so far.
+    """
+
+    def __init__(self, denoiser: Denoiser, plan: Plan, halo: int, found: Survey, controls: Controls) -> None:
+        self._found = found
+        self._limits = limits_of(found.noise_seen, denoiser.architecture.name)
+        self._shares = controls.strength * controls.luma, controls.strength * controls.chroma
+        self.changed = 0.0
+        luma, chroma = self._shares
+        self.idle = luma * self._limits.luma == 0 == chroma * self._limits.chroma
+        self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail)
+
+    def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> Array:
+        """What is kept of a window of the photo's planes (C, h, w), cleaned."""
+        assert self._run is not None
+        stretch = self._found.stretch
+        seen = noisy if stretch is None else stretch(noisy)
+        clean = self._run(as_rgb(seen), rows, columns)
+        outer, inner = _around(rows, columns, *size)
+        removed = seen[outer] - clean[outer]
+        if self._found.grey:
+            removed = as_grey(removed)
+        kept = removed[inner]
+        self.changed += float(np.einsum("chw,chw->", kept, kept, dtype=np.float64)) / len(kept)
+        removed = fade(removed, self._limits, *self._shares)[inner]
+        noisy, seen = noisy[outer][inner], seen[outer][inner]
+        if stretch is None:
+            return noisy - removed
+        most = _MOST * np.array(self._found.noise.sigma, np.float32)[:, None, None]
+        return stretch.restore(noisy, seen, removed, most)
+
+
+def _copy(rows: Rows, sink: Sink, on_share: Callable[[float], None]) -> None:
+    """Hand a photo on as it is, but for the depth and for floats outside [0, 1]."""
+    for strip in rows.strips(_COPIED_ROWS):
+        same = strip.dtype == sink.dtype and strip.dtype.kind == "u"
+        sink.write(strip if same else from_planes(to_planes(strip), sink.dtype))
+        on_share(len(strip) / rows.height)
 
 
 def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:
     """The windows of a photo; errors as `denoise_rows`."""
-    halo, multiple = halo_of(denoiser, tile), denoiser.info.size_multiple
+    # Around what is kept, the change must be right as far as it is measured.
+    halo, multiple = halo_of(denoiser, tile) + REACH, denoiser.info.size_multiple
     if tile in {"auto", "exact"}:
         return plan_windows(height, width, multiple=multiple, halo=halo, limit=denoiser.runtime.window)
     return plan_squares(height, width, multiple=multiple, halo=halo, side=int(tile))
 
 
 def halo_of(denoiser: Denoiser, tile: str) -> int:
-    """Pixels of context around what is kept; errors as `denoise_rows`."""
+    """Pixels of context that the network needs; errors as `denoise_rows`."""
     if not (tile in {"auto", "exact"} or tile.isdecimal()):
         raise UsageError(f"The tile must be auto, exact or a number of pixels, not {tile!r}.")
     return exact_halo(denoiser.info) if tile == "exact" else denoiser.info.halo
 
 
-def adjust(noisy: Array, clean: Array, controls: Controls) -> Array:
-    """Planes (C, H, W) between the noisy and the clean picture."""
-    if controls.strength == 1 and controls.detail == 0:
-        return clean
-    removed = np.float32(controls.strength) * (noisy - clean)
-    if controls.detail:
-        luma = np.tensordot(LUMA, removed, 1) if len(removed) == 3 else removed[0]
-        removed -= np.float32(controls.detail) * luma
-    return noisy - removed
-
-
-def _inside(rows: Span, columns: Span, bottom: int, right: int) -> tuple[slice, slice, slice]:
-    """What is kept of a window's planes, without the padding of the photo."""
-    return (
-        slice(None),
-        slice(rows.keep_start - rows.start, bottom - rows.start),
-        slice(columns.keep_start - columns.start, min(columns.keep_stop, right) - columns.start),
-    )
+def _around(rows: Span, columns: Span, height: int, width: int) -> tuple[_Place, _Place]:
+    """Where in a window lies what is kept, with `REACH` pixels around it; where in that, what is kept."""
+    outer, inner = [slice(None)], [slice(None)]
+    for span, size in ((rows, height), (columns, width)):
+        start, stop = span.keep_start, min(span.keep_stop, size)
+        first, last = max(span.start, start - REACH), min(span.stop, size, stop + REACH)
+        outer.append(slice(first - span.start, last - span.start))
+        inner.append(slice(start - first, stop - first))
+    return tuple(outer), tuple(inner)
 
 
 def _keep_hidden(result: Pixels, original: Pixels) -> None:

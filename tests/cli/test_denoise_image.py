@@ -95,6 +95,9 @@ def test_bad_photos_are_one_sentence(content, reason, denoise, cae, tmp_path):
         (["--format", "gif"], "format"),
         (["--bits", "16", "--format", "jpeg"], "JPEG files hold 8 bits"),
         (["--strength", "2"], "strength"),
+        (["--luma", "-1"], "luma"),
+        (["--detail", "0.3"], "--luma 0.7"),
+        (["--set", "detail=0.25"], "luma: 0.75"),
         (["--shard", "3/3"], "shard"),
         (["--set", "strenght=1"], "Did you mean strength"),
         (["--output", "a.png"], "replace the photo"),
@@ -344,3 +347,25 @@ def test_names_that_say_what_is_meant(denoise, cae, tmp_path):
     denoise("denoise-image", "a.png", "b.png", "--weights", cae)
     again = denoise("denoise-image", "a.png", "b.png", "--weights", cae)
     assert again.stderr.count("Add --overwrite") == 1
+
+
+def test_the_noise_is_told(denoise, cae, tmp_path):
+    rng = np.random.default_rng(0)
+    fine = rng.normal(128, 10, (200, 300, 3))
+    blocks = rng.normal(128, 10, (100, 150, 1)).repeat(2, 0).repeat(2, 1).repeat(3, 2) + rng.normal(
+        0, 2, fine.shape
+    )
+    for name, picture in (("fine", fine), ("coarse", blocks)):
+        Image.fromarray(picture.round().clip(0, 255).astype(np.uint8)).save(tmp_path / f"{name}.png")
+        done = denoise("denoise-image", f"{name}.png", "--weights", cae, "--json")
+        row = json.loads(done.stdout)
+        assert row["sigma"] == pytest.approx([10 / 255] * 3, rel=0.15)
+        assert row["coarse"] == (name == "coarse")
+        assert (" of 255, coarse;" in done.stderr) == row["coarse"]
+    flat = np.full((60, 80, 3), 200, np.uint8)
+    Image.fromarray(flat).save(tmp_path / "flat.png")
+    done = denoise("denoise-image", "flat.png", "--weights", cae, "--json")
+    assert "no noise was found" in done.stderr
+    assert json.loads(done.stdout)["sigma"] == [0, 0, 0]
+    with Image.open(tmp_path / "flat.denoised.png") as image:
+        assert (np.asarray(image) == flat).all()

@@ -1,0 +1,204 @@
+"""How much noise a photo holds: of brightness and of colour, fine and coarse.
+
+The picture is cut into blocks of 16x16 pixels, and the flattest of them show its noise. Their variance
+around a plane also sees coarse noise, which second differences between neighbours miss. Three things
+tell noise from what a picture shows: drawings repeat values exactly; the variance of texture grows with
+the size of a block, that of noise does not; and the noise of cameras has colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.photo.colour import LUMA, Array
+
+BLOCK = 16
+_HALF = BLOCK // 2
+# The share of blocks, flattest first, that is taken for flat.
+_FLATTEST = 0.25
+# Noise often grows with brightness, so the flattest blocks are sought at several levels of it.
+_LEVELS, _BLOCKS_PER_LEVEL = 4, 32
+# A block is a drawing where more neighbours than this are equal, and cut off where fewer values are
+# inside the range; with less of the picture left than `_LEAST`, nothing can be said.
+_EQUAL, _INSIDE, _LEAST = 0.5, 0.4, 0.02
+# Variance in 16x16 over that in 8x8 pixels: up to the first for noise, from the second for texture.
+# Measured in the flattest quarter: 1.00 to 1.25 for the noise of cameras, 1.1 to 2.4 for most photographs.
+_GROWTH = (1.2, 1.6)
+# Noise of cameras is at most so many times stronger in brightness than in colour.
+_MOST_GREY = 6.0
+# Below this share of the whole, fine noise is the lesser part (white noise: 1).
+_COARSE = 0.7
+# From the darkest to the brightest parts, noise seldom varies by more than this factor.
+_SPREAD = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Standard deviations of a photo's noise, on [0, 1].
+
+    Attributes:
+        sigma: Per colour channel.
+        luma: Of the brightness (Rec. 601).
+        chroma: Of what is left of the channels without the brightness, root mean square.
+        fine: Of the brightness, as second differences between neighbouring pixels see it.
+    """
+
+    sigma: tuple[float, ...]
+    luma: float
+    chroma: float
+    fine: float
+
+    @property
+    def coarse(self) -> bool:
+        """Whether most of it is coarser than pixels, as after demosaicking, scaling or JPEG."""
+        return self.chroma > self.luma or self.fine < _COARSE * self.luma
+
+    def for_channels(self, count: int) -> Noise:
+        """The noise of a grey plane as that of `count` equal channels."""
+        return replace(self, sigma=self.sigma * (count // len(self.sigma)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Variances per block; (N,) unless said otherwise.
+
+    Attributes:
+        level: Mean brightness.
+        channels: (C, N), around planes.
+        luma, luma_half, fine: In the block, in its quarters, and from second differences.
+        chroma: In the block.
+    """
+
+    level: Array
+    channels: Array
+    luma: Array
+    luma_half: Array
+    fine: Array
+    chroma: Array
+
+    def take(self, which: NDArray[Any]) -> _Blocks:
+        """These of the blocks."""
+        return _Blocks(*(getattr(self, field.name)[..., which] for field in fields(self)))
+
+
+class NoiseLevel:
+    """Collects blocks of a photo and estimates its noise from them."""
+
+    def __init__(self, channels: int) -> None:
+        self._nothing = Noise((0.0,) * channels, 0.0, 0.0, 0.0)
+        self._parts: list[_Blocks] = []
+        self._count = 0
+
+    def add(self, planes: Array) -> None:
+        """Look at (C, H, W) in [0, 1]; rows and columns beyond whole blocks are left out."""
+        height, width = planes.shape[1:]
+        if min(height, width) < BLOCK:
+            missing = [(0, max(0, BLOCK - side)) for side in (height, width)]
+            planes = np.pad(planes, ((0, 0), *missing), mode="symmetric")
+        blocks = _cut(planes, BLOCK)
+        self._count += blocks.shape[1]
+        usable = _usable(blocks)
+        if usable.any():
+            self._parts.append(_measure(blocks[:, usable]))
+
+    def noise(self) -> Noise:
+        """The estimate; 0 where there was nothing to look at."""
+        if sum(len(part.level) for part in self._parts) <= _LEAST * self._count:
+            return self._nothing
+        groups = _by_level(_joined(self._parts))
+        colour = np.array([np.quantile(group.chroma, _FLATTEST / 2) for group in groups])
+        luma, fine, *sigma = (_typical(values) for values in np.stack([_flat(group) for group in groups], 1))
+        if not colour.any():
+            return Noise(tuple(sigma), luma, 0.0, fine)
+        chroma = _typical(colour)
+        share = min(1.0, _MOST_GREY * float(np.sqrt(colour.mean())) / max(luma, 1e-9))
+        return Noise(tuple(value * share for value in sigma), luma * share, chroma, fine * share)
+
+
+def _measure(blocks: Array) -> _Blocks:
+    """The variances of (C, N, 16, 16)."""
+    weights = LUMA if len(blocks) == 3 else np.ones(1, np.float32)
+    luma = np.tensordot(weights, blocks, 1)
+    quarters = luma.reshape(-1, 2, _HALF, 2, _HALF).swapaxes(2, 3).reshape(-1, 4, _HALF, _HALF)
+    return _Blocks(
+        level=luma.mean((-1, -2)),
+        channels=_around_plane(blocks),
+        luma=_around_plane(luma),
+        luma_half=_around_plane(quarters).mean(-1),
+        fine=_second_differences(luma),
+        chroma=_around_plane(blocks - luma).mean(0),
+    )
+
+
+def _cut(planes: Array, side: int) -> Array:
+    """(C, H, W) as (C, N, side, side)."""
+    channels, height, width = len(planes), planes.shape[1] // side, planes.shape[2] // side
+    whole = planes[:, : height * side, : width * side]
+    return whole.reshape(channels, height, side, width, side).swapaxes(2, 3).reshape(channels, -1, side, side)
+
+
+def _around_plane(blocks: Array) -> Array:
+    """Variance of (..., b, b) around the plane of least squares."""
+    side = blocks.shape[-1]
+    place = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    centred = blocks - blocks.mean((-1, -2), keepdims=True)
+    slopes = (centred.sum(-2) @ place) ** 2 + (centred.sum(-1) @ place) ** 2
+    left = np.einsum("...ij,...ij->...", centred, centred) - slopes / (side * float(place @ place))
+    return np.asarray(np.maximum(left, 0) / (side * side - 3), np.float32)
+
+
+def _second_differences(blocks: Array) -> Array:
+    """Variance of white noise in (..., b, b), from second differences along both axes (Immerkaer, 1996)."""
+    rows = blocks[..., :-2, :] - 2 * blocks[..., 1:-1, :] + blocks[..., 2:, :]
+    both = rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]
+    # The weights (1, -2, 1) x (1, -2, 1) have norm 6.
+    squares = np.einsum("...ij,...ij->...", both, both)
+    return np.asarray(squares / (36 * both.shape[-1] * both.shape[-2]), np.float32)
+
+
+def _usable(blocks: Array) -> NDArray[np.bool_]:
+    """Which of (C, N, b, b) are neither cut off at black and white nor drawn."""
+    inside = ((blocks > 0) & (blocks < 1)).any(0).mean((-1, -2))
+    equal = (blocks[..., 1:] == blocks[..., :-1]).all(0).mean((-1, -2))
+    return np.asarray((inside >= _INSIDE) & (equal <= _EQUAL))
+
+
+def _by_level(blocks: _Blocks) -> list[_Blocks]:
+    """As many blocks in each group; from dark to bright."""
+    count = max(1, min(_LEVELS, len(blocks.level) // _BLOCKS_PER_LEVEL))
+    order = np.argsort(blocks.level, kind="stable")
+    return [blocks.take(part) for part in np.array_split(order, count)]
+
+
+def _joined(parts: list[_Blocks]) -> _Blocks:
+    names = [field.name for field in fields(_Blocks)]
+    return _Blocks(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+
+
+def _flat(blocks: _Blocks) -> Array:
+    """Variances of luma, of fine luma and of the channels (2 + C,) in the flattest blocks."""
+    count = max(1, int(_FLATTEST * len(blocks.luma)))
+    flat = np.argpartition(blocks.luma, count - 1)[:count]
+    values = np.vstack([blocks.luma, blocks.fine, blocks.channels])[:, flat]
+    rows = np.median(values, axis=-1)
+    growth = rows[0] / max(1e-12, float(np.median(blocks.luma_half[flat])))
+    low, high = _GROWTH
+    noisy = float(np.clip((high - growth) / (high - low), 0, 1))
+    # Of texture, no more is noise than is seen from pixel to pixel.
+    finest = float(np.quantile(blocks.fine, _FLATTEST / 2))
+    share = noisy + (1 - noisy) * min(1.0, finest / max(1e-12, float(rows[0])))
+    shares = np.full(len(rows), share)
+    shares[1] = noisy + (1 - noisy) * min(1.0, finest / max(1e-12, float(rows[1])))
+    return np.asarray(rows * shares, np.float32)
+
+
+def _typical(variances: Array) -> float:
+    """One standard deviation of several levels; what is much larger than the least is texture."""
+    some = variances[variances > 0]
+    if not some.size:
+        return 0.0
+    return float(np.sqrt(np.minimum(variances, _SPREAD**2 * some.min()).mean()))

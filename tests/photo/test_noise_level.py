@@ -1,0 +1,104 @@
+"""The noise estimate sees white and coarse noise, and none in drawings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.data import astronaut, chelsea, coffee, page
+
+from denoise_cli.photo.arrays import ArrayRows
+from denoise_cli.photo.noise_level import Noise
+from denoise_cli.photo.survey import survey
+
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def look(picture: np.ndarray) -> Noise:
+    return survey(ArrayRows(picture), None).noise
+
+
+def softened(sigma: float) -> np.ndarray:
+    """A smooth picture on 8 bits with noise of its own below 0.3, in the middle of the range."""
+    picture = gaussian_filter(astronaut().astype(np.float64), (12, 12, 0)) * 0.5 + 64
+    noise = np.random.default_rng(0).normal(0, sigma, picture.shape)
+    return np.rint(picture + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("sigma", [2, 5, 15, 25])
+def test_white_noise(sigma):
+    found = look(softened(sigma))
+    assert np.array(found.sigma) * 255 == pytest.approx((sigma,) * 3, rel=0.15)
+    assert found.luma * 255 == pytest.approx(sigma * np.sqrt((LUMA**2).sum()), rel=0.15)
+    assert found.fine * 255 == pytest.approx(found.luma * 255, rel=0.15)
+
+
+@pytest.mark.parametrize(("luma", "chroma"), [(2, 1), (4, 2), (7, 6)])
+def test_coarse_noise_of_brightness_and_colour(luma, chroma):
+    """Neighbours correlate as those of cameras do: brightness over about a pixel, colour over several."""
+    rng = np.random.default_rng(1)
+
+    def coarse(blur: float, *shape: int) -> np.ndarray:
+        field = gaussian_filter(rng.normal(size=shape), (blur, blur, 0)[: len(shape)])
+        return field / field.std()
+
+    picture = softened(0).astype(np.float64)
+    colour = coarse(1.7, *picture.shape)
+    colour -= (colour @ LUMA)[..., None]
+    colour *= chroma / np.sqrt((colour**2).mean())
+    picture += luma * coarse(0.7, *picture.shape[:2])[..., None] + colour
+    found = look(np.rint(picture).clip(0, 255).astype(np.uint8))
+    assert found.luma * 255 == pytest.approx(luma, rel=0.2)
+    assert 0.6 * chroma < found.chroma * 255 < 1.2 * chroma
+    assert found.coarse
+    assert found.fine < 0.6 * found.luma
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25])
+@pytest.mark.parametrize("photo", [astronaut, chelsea, coffee])
+def test_noise_on_photographs(photo, sigma):
+    clean = photo() * 0.7 + 38
+    noisy = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
+    found = look(np.rint(noisy).clip(0, 255).astype(np.uint8))
+    assert np.array(found.sigma) * 255 == pytest.approx((sigma,) * 3, rel=0.2)
+
+
+@pytest.mark.parametrize("photo", [astronaut, chelsea, coffee])
+def test_clean_photographs_are_near_zero(photo):
+    found = look(photo())
+    assert found.luma * 255 < 1.5
+    assert found.chroma * 255 < 2
+
+
+def test_what_has_no_noise_is_zero():
+    chessboard = np.indices((64, 96)).sum(0) % 2 * 255
+    ramp = np.linspace(0.2, 0.8, 64, dtype=np.float32)[:, None].repeat(64, 1)
+    flat = np.full((50, 70, 3), 0.4, np.float32)
+    for picture in (chessboard.astype(np.uint8), flat, ramp):
+        assert look(picture).luma * 255 < 0.05
+    assert look(flat).sigma == (0.0, 0.0, 0.0)
+    assert look(page()).luma * 255 < 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1000), (15, 15, 3), (16, 17), (40, 40, 3)])
+def test_small_pictures(shape):
+    picture = np.random.default_rng(0).normal(0.5, 0.1, shape).clip(0.01, 0.99).astype(np.float32)
+    found = look(picture)
+    assert len(found.sigma) == (3 if len(shape) == 3 else 1)
+    if picture.size > 100:
+        assert found.sigma == pytest.approx((0.1,) * len(found.sigma), rel=0.35)
+
+
+def test_grey_stored_as_colour_reads_as_grey():
+    grey = softened(5)[..., 0]
+    colour = look(np.repeat(grey[..., None], 3, axis=2))
+    assert colour.chroma == 0
+    assert colour.luma == look(grey).luma
+    assert colour.sigma == look(grey).sigma * 3
+
+
+def test_hidden_pixels_show_nothing():
+    picture = np.dstack([softened(2), np.full((512, 512), 255, np.uint8)])
+    picture[:300, :, 3] = 0
+    picture[:300, :, :3] = np.random.default_rng(0).integers(0, 256, (300, 512, 3))
+    assert np.array(look(picture).sigma) * 255 == pytest.approx((2,) * 3, rel=0.25)

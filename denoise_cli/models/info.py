@@ -41,6 +41,8 @@ class ModelInfo:
         unguided: Registry key of the denoiser that a guided one is without its classifier.
         batch_norm: Whether it can be built with batch normalisation; where it cannot, that
             setting is False whatever was asked for.
+        predicts_noise: Whether it finds the noise and takes it off, rather than putting out the picture:
+            it then knows how much noise there is, and more of what it removes is believed.
         in_study: Whether the reference study has it.
         is_default: Whether it is taken where no model of its kind is named.
 
@@ -62,6 +64,7 @@ class ModelInfo:
     classifier: str | None = None
     unguided: str | None = None
     batch_norm: bool = True
+    predicts_noise: bool = False
     in_study: bool = False
     is_default: bool = False
 

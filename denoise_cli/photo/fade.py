@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from denoise_cli.models.info import ModelInfo
 from denoise_cli.photo.colour import LUMA, Array
 from denoise_cli.photo.noise_level import Noise
 
@@ -21,9 +22,8 @@ REACH = 8
 _BAND = 64
 # How many times n2 is taken for noise. The noise varies over a photo, and what is estimated is its
 # quiet parts. Measured on real pairs, and on CBSD68 without noise and with sigma 5 and 15:
-# networks that put out the picture lose above 1.5, `photo_unet`, which puts out the noise, gains to 6.
-_TRUST = {"photo_unet": 6.0}
-_TRUST_OTHERS = 1.25
+# networks that put out the picture lose above 1.5, one that predicts the noise gains up to 6.
+_TRUST_NOISE, _TRUST_PICTURE = 6.0, 1.25
 # Of 255: estimates that flat parts of clean photographs give as well, and from where all is noise.
 _LUMA_RAMP, _CHROMA_RAMP = (0.5, 1.5), (0.2, 0.8)
 # Of 255: from here on n2 is also underestimated because noise is cut off at black and white.
@@ -38,9 +38,9 @@ class Limits:
     chroma: float
 
 
-def limits_of(noise: Noise, model: str) -> Limits:
-    """The limits for a photo with this noise and an architecture's registry name."""
-    trust = _TRUST.get(model, _TRUST_OTHERS)
+def limits_of(noise: Noise, info: ModelInfo) -> Limits:
+    """The limits for a photo with this noise and a network of this architecture."""
+    trust = _TRUST_NOISE if info.predicts_noise else _TRUST_PICTURE
     return Limits(_limit(noise.luma, _LUMA_RAMP, trust), _limit(noise.chroma, _CHROMA_RAMP, trust))
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from denoise_cli.errors import OutputExists
+from denoise_cli.models.info import ModelInfo
+from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.photo.denoiser import Denoiser
 from denoise_cli.photo.fade import Limits, limits_of
 from denoise_cli.photo.formats import Format, format_of, show
@@ -18,7 +20,6 @@ from denoise_cli.photo.process import Controls, denoise_rows
 from denoise_cli.photo.read import Photo, open_photo
 from denoise_cli.photo.survey import Survey, survey
 from denoise_cli.photo.write import choose_encoding, losses, writing
-from denoise_cli.weights.store import DEFAULT_MODEL
 
 OnShare = Callable[[float], None]
 
@@ -78,23 +79,23 @@ def denoise_file(
     encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
     with writing(output, photo, encoding) as sink:
         changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
-    notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.architecture.name, changed)
+    notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.info, changed)
     return Result(output, photo, found.noise, notes, time.perf_counter() - start)
 
 
-def _remarks(found: Survey, model: str, changed: float) -> tuple[str, ...]:
+def _remarks(found: Survey, info: ModelInfo, changed: float) -> tuple[str, ...]:
     """What to say of a photo and of what the network would have changed in it (root mean square)."""
     notes = []
     if found.exceeds:
         notes.append("values outside 0 to 1 were cut off")
     noise = found.noise_seen
-    if limits_of(noise, model) == Limits(0.0, 0.0):
+    if limits_of(noise, info) == Limits(0.0, 0.0):
         notes.append("no noise was found, so the picture is left as it is")
     level = float(np.hypot(noise.luma, noise.chroma))
     # Of what is changed, the noise is one part, the network's error the other.
-    if model != DEFAULT_MODEL and changed**2 > 2 * level**2:
+    if info.name != DEFAULT_MODEL and changed**2 > 2 * level**2:
         notes.append(
-            f"{model} would change this picture by {255 * changed:.1f} of 255, more than noise of "
+            f"{info.name} would change this picture by {255 * changed:.1f} of 255, more than noise of "
             f"{255 * level:.1f} asks for, so it was held back; {DEFAULT_MODEL} knows photographs better"
         )
     return tuple(notes)

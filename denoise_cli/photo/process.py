@@ -107,7 +107,7 @@ class _Window:
 
     def __init__(self, denoiser: Denoiser, plan: Plan, halo: int, found: Survey, controls: Controls) -> None:
         self._found = found
-        self._limits = limits_of(found.noise_seen, denoiser.architecture.name)
+        self._limits = limits_of(found.noise_seen, denoiser.info)
         self._shares = controls.strength * controls.luma, controls.strength * controls.chroma
         self.changed = 0.0
         luma, chroma = self._shares

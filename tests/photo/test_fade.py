@@ -10,11 +10,14 @@ from skimage.data import camera, chelsea, rocket
 from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from denoise_cli import denoise
+from denoise_cli.models.registry import DENOISERS
 from denoise_cli.photo.denoiser import load_denoiser
 from denoise_cli.photo.fade import REACH, Limits, fade, limits_of
 from denoise_cli.photo.job import Settings, denoise_file
 from denoise_cli.photo.noise_level import Noise
 from denoise_cli.photo.process import Controls
+
+PREDICTS_NOISE, UNET = DENOISERS["photo_unet"], DENOISERS["unet"]
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -116,11 +119,11 @@ def test_fade_equals_the_wiener_share(channels):
 
 def test_limits_grow_with_the_noise_and_the_trust():
     none = Noise((0.0,), 0.0, 0.0, 0.0)
-    assert limits_of(none, "photo_unet") == limits_of(none, "unet") == Limits(0, 0)
-    sizes = [limits_of(Noise((s,), s, s, s), "unet").luma for s in (0.001, 0.005, 0.02, 0.1, 0.2)]
+    assert limits_of(none, PREDICTS_NOISE) == limits_of(none, UNET) == Limits(0, 0)
+    sizes = [limits_of(Noise((s,), s, s, s), UNET).luma for s in (0.001, 0.005, 0.02, 0.1, 0.2)]
     assert sizes == sorted(sizes)
     noise = Noise((0.02,), 0.02, 0.02, 0.02)
-    assert limits_of(noise, "photo_unet").luma > limits_of(noise, "unet").luma > 0.02**2
+    assert limits_of(noise, PREDICTS_NOISE).luma > limits_of(noise, UNET).luma > 0.02**2
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, see
     with torch.inference_mode():
         whole = load_weights(path)[1](torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
     noise = survey(ArrayRows(photo), None).noise_seen
-    removed = fade((photo - whole.numpy()).transpose(2, 0, 1), limits_of(noise, name), 1, 1)
+    removed = fade((photo - whole.numpy()).transpose(2, 0, 1), limits_of(noise, DENOISERS[name]), 1, 1)
     expected = (photo - removed.transpose(1, 2, 0)).clip(0, 1)
     assert np.abs(denoise(photo, denoiser, tile="exact") - expected).max() < 1e-4
 

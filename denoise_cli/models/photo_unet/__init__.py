@@ -15,5 +15,6 @@ INFO = ModelInfo(
     bytes_per_pixel=145,
     parameters=(1_639_244, 1_639_244),
     batch_norm=False,
+    predicts_noise=True,
     is_default=True,
 )

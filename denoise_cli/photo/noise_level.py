@@ -32,6 +32,8 @@ _GROWTH = (1.2, 1.6)
 _MOST_GREY = 6.0
 # Below this share of the whole, fine noise is the lesser part (white noise: 1).
 _COARSE = 0.7
+# White noise of equal strength in all channels has 1.3 times as much colour as brightness.
+_COLOURFUL = 2.0
 # From the darkest to the brightest parts, noise seldom varies by more than this factor.
 _SPREAD = 2.0
 
@@ -55,7 +57,7 @@ class Noise:
     @property
     def coarse(self) -> bool:
         """Whether most of it is coarser than pixels, as after demosaicking, scaling or JPEG."""
-        return self.chroma > self.luma or self.fine < _COARSE * self.luma
+        return self.fine < _COARSE * self.luma or self.chroma > _COLOURFUL * self.luma
 
     def for_channels(self, count: int) -> Noise:
         """The noise of a grey plane as that of `count` equal channels."""

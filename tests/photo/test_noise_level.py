@@ -31,6 +31,7 @@ def test_white_noise(sigma):
     assert np.array(found.sigma) * 255 == pytest.approx((sigma,) * 3, rel=0.15)
     assert found.luma * 255 == pytest.approx(sigma * np.sqrt((LUMA**2).sum()), rel=0.15)
     assert found.fine * 255 == pytest.approx(found.luma * 255, rel=0.15)
+    assert not found.coarse
 
 
 @pytest.mark.parametrize(("luma", "chroma"), [(2, 1), (4, 2), (7, 6)])

@@ -136,6 +136,8 @@ class RunConfig(Section):
     """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED, without bn|nobn where a model has none)."""
     sync_batch_norm: bool = False
     """Share batch statistics between GPUs."""
+    freeze_batch_norm: bool = False
+    """Keep the batch statistics of `init`: for training on with few steps on other noise."""
     validate_every: float = Field(1.0, gt=0)
     """Epochs between validations."""
     save_seconds: float = Field(300.0, ge=0)

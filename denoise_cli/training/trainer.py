@@ -103,7 +103,7 @@ class Trainer:
             self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
             meter = Meter(self.config.batch_size, self.device)
             saved = time.monotonic()
-            self.model.train()
+            self._train_mode()
             while self.step < self.total:
                 meter.add(self._train_step())
                 self.step += 1
@@ -129,6 +129,14 @@ class Trainer:
                 scores = self._validate()
             self._save()
         self._event("done", **scores)
+
+    def _train_mode(self) -> None:
+        """The mode for training; batch norms that are frozen keep the statistics they have."""
+        self.model.train()
+        if self.config.freeze_batch_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
 
     def _train_step(self) -> Tensor:
         """One optimiser step; returns the loss on the device, so that nothing waits for it."""
@@ -182,6 +190,7 @@ class Trainer:
                 save_weights(self.run_folder.last, model, self.architecture)
                 if better:
                     save_weights(self.run_folder.best, model, self.architecture)
+        self._train_mode()
         self.seconds += time.perf_counter() - start
         self._event("validation", **scores)
         self.reporter.validation(self.step, scores, better)

@@ -132,7 +132,9 @@ def compare(
     from denoise_cli.distributed import join, launched_device
     from denoise_cli.evaluation.grid import run_grid
     from denoise_cli.evaluation.guidance_scores import run_guidance
+    from denoise_cli.evaluation.own_noise import with_own_noise
 
+    settings = with_own_noise(settings)
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:

@@ -54,7 +54,7 @@ def test(
         return
     row = report.summary
     if row["skipped"]:
-        console.note(f"{len(row['skipped'])} files could not be read, such as {row['skipped'][0]}")
+        console.note(f"{len(row['skipped'])} files were left out, such as {row['skipped'][0]}")
     if json:
         console.json(row)
         return

@@ -12,9 +12,15 @@ from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import CHOICES, Choice, Injection
 from denoise_cli.models.registry import DENOISERS, STUDY_MODELS, denoiser_info, either, guided_names
-from denoise_cli.noise.spec import canonical_noise
+from denoise_cli.noise.spec import REAL, canonical_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
+# What a benchmark takes where nothing else is asked for.
+_BENCHMARKS: dict[str, dict[str, Any]] = {
+    "awgn": {"noise": AWGN_LEVELS},
+    "real": {"noise": (REAL.name,), "models": tuple(DENOISERS.own), "baselines": True},
+}
+PLAIN_NOISE = "Add noise to the clean pictures: --noise basic."
 _NUMBER = re.compile(r"\d*\.?\d+")
 
 
@@ -54,7 +60,8 @@ class TestConfig(_ScoreConfig):
     weights: str | None = None
     """A weight file or run folder instead of the bundled weights."""
     noise: str = "basic"
-    """basic, intense, blind, gaussian:S or awgn:S."""
+    """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; real: the noisy half of a
+    folder of pairs (its default)."""
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores as well."""
     out: Path | None = None
@@ -79,7 +86,8 @@ class CompareConfig(_ScoreConfig):
     batch_norm: tuple[bool, ...] = (True,)
     """Batch-norm settings to compare."""
     noise: tuple[str, ...] = ("basic", "intense")
-    """Noises, separated by commas: basic, intense, blind, gaussian:S, awgn:S, or a bare sigma from 0 to 1."""
+    """Noises, separated by commas: basic, intense, blind, camera, correlated, gaussian:S, awgn:S, or a
+    bare sigma from 0 to 1; real: the noisy half of a folder of pairs (its default)."""
     weights: Path | None = None
     """A folder of runs (or one run or weight file) instead of the bundled weights."""
     train: bool = False
@@ -104,16 +112,17 @@ class CompareConfig(_ScoreConfig):
     """Noises to train on with `guidance` (default: `noise`); others are scored by runs of the first."""
     baselines: bool = False
     """Also score classical methods."""
-    benchmark: Literal["awgn"] | None = None
-    """awgn: the field's own table, unclipped Gaussian noise at sigma 15, 25 and 50 of 255."""
+    benchmark: Literal["awgn", "real"] | None = None
+    """awgn: the field's own table, unclipped Gaussian noise at sigma 15, 25 and 50 of 255; real: the
+    noise of cameras in a folder of pairs; every network, classical methods tuned on the train pairs."""
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores, beside its own."""
 
     @model_validator(mode="before")
     @classmethod
-    def _benchmark_noise(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("benchmark") and "noise" not in values:
-            return {**values, "noise": AWGN_LEVELS}
+    def _benchmark_defaults(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return _BENCHMARKS.get(str(values.get("benchmark")), {}) | values
         return values
 
     @model_validator(mode="before")
@@ -164,10 +173,12 @@ class CompareConfig(_ScoreConfig):
             if not getattr(self, key):
                 raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
         self._check_guidance()
-        if self.benchmark is not None and not all(name.startswith("awgn:") for name in self.noise):
+        if self.benchmark == "awgn" and not all(name.startswith("awgn:") for name in self.noise):
             raise ConfigError(
                 "The benchmark takes unclipped noise only.", "Leave --noise out, or give awgn:S."
             )
+        if self.benchmark == "real" and self.noise != (REAL.name,):
+            raise ConfigError("The benchmark takes the noise of the pairs only.", "Leave --noise out.")
         return self
 
     def _check_guidance(self) -> None:
@@ -181,5 +192,7 @@ class CompareConfig(_ScoreConfig):
                 f"`guidance` compares guided models; {', '.join(plain) or 'no injection'} is none.",
                 f"Use --models {either(guided_names())}; the plain U-Net is always compared with.",
             )
+        if REAL.name in (*self.noise, *self.train_noise):
+            raise ConfigError("`guidance` is compared under added noise, not under `real`.", PLAIN_NOISE)
         if self.baselines or self.benchmark or self.protocol == "paper":
             raise ConfigError("`guidance` goes with neither `baselines`, `benchmark` nor the paper protocol.")

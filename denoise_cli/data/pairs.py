@@ -5,7 +5,7 @@ Layouts, each with or without `train/` and `test/` around or inside it:
 - two folders, `noisy/` (or `input/`, `lq/`) and `clean/` (or `gt/`, `target/`, `hq/`), with the
   same names inside, whatever their endings;
 - one folder whose file names say it, as those of SIDD (`NOISY_SRGB_010.PNG`, `GT_SRGB_010.PNG`)
-  and PolyU (`X_Real.JPG`, `X_mean.JPG`) do.
+  and PolyU (`X_Real.JPG`, `X_mean.JPG`) do; subfolders in it are scenes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ CLEAN = ("clean", "gt", "target", "hq")
 _FILE_WORDS = ("noisy", "real"), ("gt", "mean")
 _WORDS = re.compile(rf"(?<![a-z])({'|'.join((*NOISY, *CLEAN, 'real', 'mean'))})(?![a-z])")
 
+LAYOUT = "Put noisy pictures into noisy/ and clean ones into clean/ of one folder, under the same names."
+
 Paths = tuple[Path, Path]
 """The files of a noisy and of a clean picture."""
 
@@ -44,6 +46,12 @@ Paths = tuple[Path, Path]
 def is_paired(folder: Path) -> bool:
     """Whether a folder holds a paired data set; also where one of the two halves is missing."""
     return any(_halves(root) or _file_pairs(root) for root in _roots(folder))
+
+
+def has_part(folder: Path, split: Split) -> bool:
+    """Whether a paired data set has pictures for a split alone."""
+    halves = (_halves(folder) if folder.is_dir() else None) or ()
+    return any((place / split).is_dir() for place in (folder, *filter(None, halves)))
 
 
 def load_pairs(
@@ -66,9 +74,10 @@ def load_pairs(
         noisy, clean = (read_size(path) for path in pair)
         if isinstance(noisy, str) or isinstance(clean, str):
             both = zip(pair, (noisy, clean), strict=True)
-            skipped += [f"{path}: {size}" for path, size in both if isinstance(size, str)]
+            skipped += [f"{_short(root, path)}: {size}" for path, size in both if isinstance(size, str)]
         elif noisy != clean:
-            skipped.append(f"{pair[0]}: {_show(noisy)} pixels, but {pair[1].name} has {_show(clean)}")
+            its = f"{_show(noisy)} pixels, but {_short(root, pair[1])} has {_show(clean)}"
+            skipped.append(f"{_short(root, pair[0])}: {its}")
         else:
             fitting.append(pair)
             pixels += clean[0] * clean[1]
@@ -136,7 +145,7 @@ def _find_pairs(root: Path, split: Split) -> tuple[list[Paths], list[str]]:
     if halves is None:
         found = _file_pairs(root)
         if found is None:
-            raise DataError(f"{root} holds no pairs.", f"Make {root / 'noisy'} and {root / 'clean'}.")
+            raise DataError(f"{root} holds no pairs of a noisy and a clean picture.", LAYOUT)
         return _match(root, *found)
     noisy, clean = halves
     if noisy is None or clean is None:
@@ -173,11 +182,11 @@ def _match(root: Path, noisy: Sequence[Path], clean: Sequence[Path]) -> tuple[li
         for path in paths:
             known = group.setdefault(_key(root, path), path)
             if known is not path:
-                skipped.append(f"{path}: named as {known.name}")
+                skipped.append(f"{_short(root, path)}: its name pairs with the same as {_short(root, known)}")
     pairs = [(keyed[0][key], keyed[1][key]) for key in sorted(keyed[0].keys() & keyed[1].keys())]
     for mine, other, word in ((keyed[0], keyed[1], "clean"), (keyed[1], keyed[0], "noisy")):
         lonely = sorted(mine.keys() - other.keys())
-        skipped += [f"{mine[key]}: no {word} picture of this name" for key in lonely]
+        skipped += [f"{_short(root, mine[key])}: no {word} picture of this name" for key in lonely]
     return pairs, skipped
 
 
@@ -186,6 +195,19 @@ def _key(root: Path, path: Path) -> str:
     parts = path.relative_to(root).with_suffix("").as_posix().lower().split("/")
     words = [re.sub(r"[\W_]+", "-", _WORDS.sub("", part)).strip("-") for part in parts]
     return "/".join(word for word in words if word)
+
+
+def _scenes(root: Path, files: Sequence[Paths]) -> Tensor | None:
+    """The number (N,) of each pair's scene, where the one folder of all has a subfolder for each."""
+    if _halves(root) is not None:
+        return None
+    parents = [clean.parent for _, clean in files]
+    known = list(dict.fromkeys(parents))
+    return torch.tensor([known.index(parent) for parent in parents]) if 1 < len(known) < len(files) else None
+
+
+def _short(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def _show(size: tuple[int, int]) -> str:
@@ -197,25 +219,29 @@ def _in_memory(folder: Path, root: Path, files: Sequence[Paths], skipped: list[s
     good = []
     for number, pair in enumerate(files):
         unread = [
-            f"{path}: {read[number]}"
+            f"{_short(root, path)}: {read[number]}"
             for path, read in zip(pair, (noisy, clean), strict=True)
             if isinstance(read[number], str)
         ]
         skipped += unread
         if not unread:
             good.append(number)
-    names = [files[number][1].relative_to(root).as_posix() for number in good]
+    names = [_short(root, files[number][1]) for number in good]
     halves = [
         ImageSource.from_arrays(
             str(folder), [a for i in good if not isinstance(a := read[i], str)], names, skipped=skipped
         )
         for read in (noisy, clean)
     ]
-    return replace(halves[1], noisy=halves[0])
+    return replace(halves[1], noisy=halves[0], groups=_scenes(root, [files[number] for number in good]))
 
 
 def _streamed(folder: Path, root: Path, files: Sequence[Paths], skipped: list[str], cache: int) -> Images:
+    # Folders of scenes are no classes.
     noisy, clean = (
-        stream_pictures(folder, root, [pair[half] for pair in files], cache // 2) for half in (0, 1)
+        replace(
+            stream_pictures(folder, root, [pair[half] for pair in files], cache // 2), labels=None, classes=()
+        )
+        for half in (0, 1)
     )
-    return replace(clean, noisy=noisy, unread=tuple(skipped))
+    return replace(clean, noisy=noisy, unread=tuple(skipped), groups=_scenes(root, files))

@@ -58,8 +58,8 @@ class ImageSource:
         names: One name per image, stable across machines.
         labels: (N,) class indices, or None where the images have no classes.
         classes: Class names; empty without labels.
-        groups: (N,) images of one group are not independent (crops of one photo).
-        skipped: Files that could not be read, with the reason.
+        groups: (N,) images of one group are not independent (crops of one photo, shots of one scene).
+        skipped: Files that were left out, with the reason.
         noisy: Noisy pictures of the same scenes, one for each image and of its size, where the
             data set holds pairs.
     """
@@ -201,8 +201,10 @@ def resized(source: Images, side: int) -> ImageSource:
 
 def centre_cropped(source: Images, size: int) -> ImageSource:
     """All images cut to their centre squares of `size` pixels."""
-    crops = source.crops(torch.arange(len(source)), size).permute(0, 2, 3, 1).numpy()
-    noisy = None if source.noisy is None else centre_cropped(source.noisy, size)
+    # Where one half of a pair cannot be read, both come from the next pair.
+    indices = source.readable(torch.arange(len(source)))
+    crops = source.crops(indices, size).permute(0, 2, 3, 1).numpy()
+    noisy = None if source.noisy is None else centre_cropped(source.noisy.subset(indices), size)
     return replace(_with_images(source, list(crops)), noisy=noisy)
 
 

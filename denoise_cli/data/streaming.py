@@ -62,7 +62,7 @@ class StreamedSource:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Files that could not be read so far, with the reason."""
+        """Files that were left out so far, with the reason."""
         found = dict(self.pictures.unreadable)
         partner = self.noisy.skipped if self.noisy is not None else ()
         late = (f"{name}: {found[p]}" for name, p in zip(self.names, self.paths, strict=True) if p in found)
@@ -87,6 +87,7 @@ class StreamedSource:
             shapes=self.shapes[keep],
             names=tuple(self.names[i] for i in keep.tolist()),
             labels=None if self.labels is None else self.labels[keep],
+            groups=None if self.groups is None else self.groups[keep],
             noisy=None if self.noisy is None else self.noisy.subset(keep),
         )
 

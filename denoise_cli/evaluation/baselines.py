@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -29,31 +30,34 @@ class Classical(nn.Module):
         return torch.from_numpy(np.stack(cleaned)).permute(0, 3, 1, 2).float()
 
 
-def classical(method: str, noise: str) -> tuple[Classical, Settings]:
-    """A method with the settings that were tuned for the nearest noise, and these settings."""
-    settings = {"sigma": _sigma(noise)} if method == "bm3d" else TUNED[method][nearest_level(noise)]
+def classical(
+    method: str, noise: str, tuned: Mapping[str, Settings] = MappingProxyType({})
+) -> tuple[Classical, Settings]:
+    """A method with its `tuned` settings, else those for the nearest noise; and these settings."""
+    if method in tuned:
+        settings = tuned[method]
+    else:
+        settings = {"sigma": _sigma(noise)} if method == "bm3d" else TUNED[method][nearest_level(noise)]
     return Classical(CLEANERS[method], settings), settings
 
 
 def methods() -> list[str]:
-    """The methods that can run here: BM3D only where the user installed its package."""
-    return [name for name in CLEANERS if name != "bm3d" or _has_bm3d()]
+    """The methods that can run here: some only where the user installed their packages."""
+    return [name for name in CLEANERS if name not in _OPTIONAL or _is_installed(name)]
 
 
 def notes(noises: Sequence[str]) -> list[str]:
-    """What to know of the methods' settings under these noises."""
-    lines = ["Classical settings were tuned once, on 40 STL-10 training images."]
+    """What to know of the methods' settings under these noises, and of the methods that are left out."""
+    lines = ["Classical settings were tuned once, on 40 STL-10 training images."] if noises else []
     for noise in noises:
         level = nearest_level(noise)
         if level != noise:
             lines.append(f"Under {noise} noise they are those for {level}, the nearest that was tuned for.")
-    if not _has_bm3d():
-        lines.append("BM3D is left out: its package `bm3d` is not installed (its licence is non-commercial).")
-    return lines
+    return lines + [why for name, (_, why) in _OPTIONAL.items() if not _is_installed(name)]
 
 
-def _has_bm3d() -> bool:
-    return find_spec("bm3d") is not None
+def _is_installed(method: str) -> bool:
+    return find_spec(_OPTIONAL[method][0]) is not None
 
 
 def nearest_level(noise: str) -> str:
@@ -64,9 +68,9 @@ def nearest_level(noise: str) -> str:
 
 
 def _sigma(noise: str) -> float:
-    """The middle of the noise's levels; that of `basic` for the blind mixture."""
-    specs = parse_noise(noise)
-    return float(np.mean([0.2 if spec.kind == "blind" else np.mean(spec.sigma) for spec in specs]))
+    """The middle of the noise's levels; that of `basic` for the blind mixture, 5 of 255 for cameras."""
+    typical = {"blind": 0.2, "real": 0.02}
+    return float(np.mean([typical.get(spec.kind, np.mean(spec.sigma)) for spec in parse_noise(noise)]))
 
 
 def _gaussian(x: Pixels, sigma: float) -> Pixels:
@@ -123,6 +127,16 @@ def _nlm(x: Pixels, h: float, sigma: float) -> Pixels:
     )
 
 
+def _opencv_nlm(x: Pixels, h: float) -> Pixels:
+    import cv2
+
+    cv2.setNumThreads(torch.get_num_threads())
+    # It takes 8 bits a channel, blue first, and `h` of 255.
+    bgr = np.ascontiguousarray((x[..., ::-1] * 255).round().astype(np.uint8))
+    cleaned = cv2.fastNlMeansDenoisingColored(bgr, None, h, h, 7, 21)
+    return np.asarray(cleaned[..., ::-1] / 255.0)
+
+
 def _bm3d(x: Pixels, sigma: float) -> Pixels:
     from bm3d import bm3d_rgb
 
@@ -136,7 +150,19 @@ CLEANERS: dict[str, Callable[..., Pixels]] = {
     "tv": _tv,
     "wavelet": _wavelet,
     "nlm": _nlm,
+    "opencv nlm": _opencv_nlm,
     "bm3d": _bm3d,
+}
+# Packages of methods that the user may have installed, and what to say where not.
+_OPTIONAL = {
+    "opencv nlm": (
+        "cv2",
+        "OpenCV's non-local means is left out: its package `opencv-python-headless` is not installed.",
+    ),
+    "bm3d": (
+        "bm3d",
+        "BM3D is left out: its package `bm3d` is not installed (its licence is non-commercial).",
+    ),
 }
 # Noises that the settings were tuned for, and their sigma.
 LEVELS = {"gaussian:0.05": 0.05, "gaussian:0.1": 0.1, "basic": 0.2, "gaussian:0.4": 0.4}
@@ -183,5 +209,12 @@ TUNED: dict[str, dict[str, Settings]] = {
         "basic": {"h": 0.06, "sigma": 0.2},
         "gaussian:0.4": {"h": 0.2, "sigma": 0.2},
         "intense": {"h": 0.2, "sigma": 0.2},
+    },
+    "opencv nlm": {
+        "gaussian:0.05": {"h": 6.375},
+        "gaussian:0.1": {"h": 12.75},
+        "basic": {"h": 25.5},
+        "gaussian:0.4": {"h": 40.8},
+        "intense": {"h": 40.8},
     },
 }

@@ -1,4 +1,4 @@
-"""The field's own table: unclipped Gaussian noise, scored as its papers do (`--benchmark awgn`)."""
+"""Tables scored as the field does: unclipped Gaussian noise, and that of cameras (`--benchmark`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from denoise_cli.data.source import Images
 from denoise_cli.errors import DataError
 
-RULES = (
-    "Benchmark: Gaussian noise that is neither clipped nor quantised; outputs are rounded to 8 bits; "
-    "PSNR over whole images, no border left out; mean over images."
-)
+_SCORES = "outputs are rounded to 8 bits; PSNR over whole images, no border left out; mean over images."
+RULES = {
+    "awgn": f"Benchmark: Gaussian noise that is neither clipped nor quantised; {_SCORES}",
+    "real": f"Benchmark: noisy pictures as the camera gave them, other exposure included; {_SCORES}",
+}
 
 
 class Rounded(nn.Module):
@@ -19,6 +20,8 @@ class Rounded(nn.Module):
     def __init__(self, model: nn.Module, *, grey: bool) -> None:
         super().__init__()
         self._model, self._grey = model, grey
+        # Who puts this back into its mode puts the model back into its own.
+        self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self._model(x).float()

@@ -19,7 +19,9 @@ from denoise_cli.evaluation.gallery import Gallery
 from denoise_cli.evaluation.intervals import mean_interval
 from denoise_cli.evaluation.results import Cell, ScoredRun
 from denoise_cli.evaluation.scoring import Scores, score
+from denoise_cli.evaluation.windows import InStrips
 from denoise_cli.files import finite
+from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 
@@ -57,7 +59,8 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: Task) -> 
     runs: list[ScoredRun] = []
     for candidate in candidates:
         _, model = load_weights(candidate.path)
-        scores = _score(model.to(task.device), cell.noise, task)
+        model = model.to(task.device)
+        scores = _score(InStrips(model, denoiser_info(cell.model)), cell.noise, task)
         if not runs:
             title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
             task.gallery.add(title, cell.noise, model, task.device)

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import ALONE, World
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.scoring import BATCH, TEST_SEED, same_size_batches
-from denoise_cli.noise.apply import add_test_noise
+from denoise_cli.evaluation.scoring import BATCH, TEST_SEED, noisy_images, same_size_batches
 from denoise_cli.noise.spec import NoiseSpec
 
 
@@ -92,7 +91,7 @@ def class_logits(
     rows: dict[int, Tensor] = {}
     for indices in list(same_size_batches(source, BATCH))[world.rank :: world.size]:
         x = torch.stack([source.image(i).cpu() for i in indices]).float().div_(255)
-        x = add_test_noise(x, noise, indices, seed) if noise else x
+        x = noisy_images(source, x, noise, indices, seed) if noise else x
         x = x.to(device)
         if denoiser is not None:
             x = denoiser(x)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from denoise_cli.data.source import Images
 from denoise_cli.evaluation.results import Example, Picture
 from denoise_cli.evaluation.scoring import noisy_images
+from denoise_cli.evaluation.windows import Centre
 from denoise_cli.metrics import psnr
 from denoise_cli.noise.spec import parse_noise
 
@@ -27,35 +28,40 @@ class Gallery:
 
     def __init__(self, source: Images, noises: Sequence[str], seed: int, *, grey: bool = False) -> None:
         count = min(COUNT, len(source))
-        self._source = source
         self._chosen = [(2 * i + 1) * len(source) // (2 * count) for i in range(count)]
-        self._noisy: dict[str, list[Tensor]] = {}
-        self._pictures: dict[tuple[str, int], list[Picture]] = {}
-        self._crops = [_liveliest(_window(self._clean(index))) for index in self._chosen]
-        for noise in noises:
-            specs = parse_noise(noise)
-            self._noisy[noise] = [
-                noisy_images(source, self._clean(index)[None], specs, [index], seed, grey=grey)
-                for index in self._chosen
-            ]
-            for place, noisy in enumerate(self._noisy[noise]):
-                clean = _window(self._clean(self._chosen[place]))
-                self._pictures[noise, place] = [
-                    Picture(title="original", webp=_webp(clean), psnr=None, crop_psnr=None)
-                ]
-                self._keep("noisy", noise, place, noisy[0])
+        self._names = [source.names[index] for index in self._chosen]
+        self._centres: list[Centre] = []
+        self._clean: list[Tensor] = []
+        self._crops: list[tuple[int, int, int]] = []
+        # With the context that a method needs to clean the centre as in the whole picture (a
+        # guided network's classifier sees no more of a large picture than that).
+        self._noisy: dict[str, list[Tensor]] = {noise: [] for noise in noises}
+        self._pictures: dict[tuple[str, int], list[Picture]] = {
+            (noise, place): [] for noise in noises for place in range(count)
+        }
+        for place, index in enumerate(self._chosen):
+            whole = source.image(index).cpu().float()[None] / 255
+            self._centres.append(Centre.of(whole, SIDE))
+            self._clean.append(self._centres[place].cut(whole)[0].clone())
+            self._crops.append(_liveliest(self._clean[place]))
+            original = Picture(title="original", webp=_webp(self._clean[place]), psnr=None, crop_psnr=None)
+            for noise in noises:
+                noisy = noisy_images(source, whole, parse_noise(noise), [index], seed, grey=grey)
+                self._noisy[noise].append(self._centres[place].cut_wide(noisy).clone())
+                self._pictures[noise, place].append(original)
+                self._keep("noisy", noise, place, self._noisy[noise][place])
 
     @torch.inference_mode()
     def add(self, title: str, noise: str, model: nn.Module, device: torch.device) -> None:
         """Clean the noisy examples with one more method."""
         for place, noisy in enumerate(self._noisy[noise]):
-            self._keep(title, noise, place, model(noisy.to(device))[0].float().cpu())
+            self._keep(title, noise, place, model(noisy.to(device)).float().cpu())
 
     def examples(self) -> tuple[Example, ...]:
         """What was collected, one entry per noise and image."""
         return tuple(
             Example(
-                name=self._source.names[self._chosen[place]],
+                name=self._names[place],
                 noise=noise,
                 crop=self._crops[place],
                 pictures=tuple(pictures),
@@ -63,12 +69,9 @@ class Gallery:
             for (noise, place), pictures in self._pictures.items()
         )
 
-    def _clean(self, index: int) -> Tensor:
-        return self._source.image(index).cpu().float() / 255
-
-    def _keep(self, title: str, noise: str, place: int, picture: Tensor) -> None:
-        clean = _window(self._clean(self._chosen[place]))
-        shown = _window(picture).clamp(0, 1)
+    def _keep(self, title: str, noise: str, place: int, wide: Tensor) -> None:
+        clean = self._clean[place]
+        shown = self._centres[place].cut_back(wide)[0].clamp(0, 1)
         left, top, side = self._crops[place]
         part = (..., slice(top, top + side), slice(left, left + side))
         self._pictures[noise, place].append(
@@ -79,13 +82,6 @@ class Gallery:
                 crop_psnr=_finite(psnr(shown[None][part], clean[None][part])),
             )
         )
-
-
-def _window(picture: Tensor) -> Tensor:
-    """The central part of a picture (3, H, W) that is shown."""
-    height, width = picture.shape[-2:]
-    top, left = max(0, height - SIDE) // 2, max(0, width - SIDE) // 2
-    return picture[:, top : top + SIDE, left : left + SIDE]
 
 
 def _liveliest(picture: Tensor) -> tuple[int, int, int]:

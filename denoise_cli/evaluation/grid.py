@@ -14,9 +14,10 @@ from torch import nn
 from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
 from denoise_cli.devices import device_name, resolve_device
-from denoise_cli.distributed import join, launched_device
+from denoise_cli.distributed import World, join, launched_device
 from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation import baselines
+from denoise_cli.evaluation.baselines import Settings
 from denoise_cli.evaluation.benchmark import RULES, Rounded, check_one_kind, count_grey
 from denoise_cli.evaluation.cell_scores import Task, score_method, score_model
 from denoise_cli.evaluation.cells import (
@@ -29,10 +30,13 @@ from denoise_cli.evaluation.cells import (
 )
 from denoise_cli.evaluation.gallery import Gallery
 from denoise_cli.evaluation.intervals import mean_interval
+from denoise_cli.evaluation.own_noise import with_own_noise
 from denoise_cli.evaluation.published import STUDY, awgn_rows, stl10_share
 from denoise_cli.evaluation.results import Cell, Cost, PublishedRow, Results
-from denoise_cli.evaluation.single import Progress, load_test_images
+from denoise_cli.evaluation.single import Progress, check_noise, load_test_images
+from denoise_cli.evaluation.tuning import Tuned, count_settings, tune_on_pairs
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
+from denoise_cli.noise.spec import REAL, parse_noise
 from denoise_cli.weights.store import list_bundled
 
 
@@ -47,6 +51,7 @@ def run_grid(
     Raises:
         DataError, WeightsError: Images or a folder of runs that are not there or do not fit.
     """
+    config = with_own_noise(config)
     device = resolve_device(launched_device(config.device))
     runs = None if config.weights is None else read_runs(config.weights)
     if runs == [] and not config.train:
@@ -59,7 +64,10 @@ def run_grid(
     with join(device) as world:
         with world.main_first():
             source = load_test_images(config.data)
-        grey = config.benchmark is not None and check_one_kind(source)
+        for noise in config.noise:
+            check_noise(source, parse_noise(noise))
+        grey = config.benchmark == "awgn" and check_one_kind(source)
+        tuned = _tuned(config, world, progress)
         total = (len(names) + len(config.noise) * len(others)) * len(source)
         with progress("Scoring", total) as advance:
             task = Task(
@@ -73,7 +81,9 @@ def run_grid(
                 gallery=Gallery(source, config.noise, config.seed, grey=grey),
                 on_images=advance,
             )
-            cells = [_other(method, noise, task) for method in others for noise in config.noise]
+            cells = [
+                _other(method, noise, tuned.settings, task) for method in others for noise in config.noise
+            ]
             models = [_model(name, runs, failed.get(name, ""), task) for name in names]
         if not world.is_main:
             return None
@@ -94,10 +104,10 @@ def run_grid(
         published=tuple(
             PublishedRow(method=method, psnr=row) for method, row in awgn_rows(config.data.dataset).items()
         )
-        if config.benchmark is not None and not grey
+        if config.benchmark == "awgn" and not grey
         else (),
         examples=task.gallery.examples(),
-        notes=(*_notes(share, config, source), *_folded_notes(cells)),
+        notes=(*_notes(share, config, source, tuned), *_folded_notes(cells)),
     )
 
 
@@ -131,10 +141,22 @@ def _values(cell: Cell) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in cell.image_psnr])
 
 
-def _other(method: str, noise: str, task: Task) -> Cell:
+def _tuned(config: CompareConfig, world: World, progress: Progress) -> Tuned:
+    """Settings of the classical methods for the noise of pairs, found by the first process."""
+    if not config.baselines or REAL.name not in config.noise:
+        return Tuned({}, "")
+    found = None
+    if world.is_main:
+        with progress("Tuning classical methods", count_settings()) as advance:
+            found = tune_on_pairs(config.data, advance)
+    (tuned,) = (each for each in world.gather(found) if each is not None)
+    return tuned
+
+
+def _other(method: str, noise: str, tuned: Mapping[str, Settings], task: Task) -> Cell:
     if method == "noisy input":
         return score_method(method, "input", nn.Identity(), noise, {}, task)
-    clean, settings = baselines.classical(method, noise)
+    clean, settings = baselines.classical(method, noise, tuned if noise == REAL.name else {})
     return score_method(method, "classical", clean, noise, settings, task)
 
 
@@ -175,19 +197,22 @@ def _with_published(cell: Cell) -> Cell:
     return cell.model_copy(update={"published_psnr": row[0], "published_ssim": row[1]})
 
 
-def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str]:
-    notes = [RULES] if config.benchmark is not None else []
+def _notes(share: str | None, config: CompareConfig, source: Images, tuned: Tuned) -> list[str]:
+    notes = [RULES[config.benchmark]] if config.benchmark is not None else []
+    notes += [tuned.note] if tuned.note else []
     if config.baselines:
-        notes += baselines.notes(config.noise)
+        notes += baselines.notes(
+            [noise for noise in config.noise if noise != REAL.name or not tuned.settings]
+        )
     grey = count_grey(source)
     if (
-        config.benchmark is not None
+        config.benchmark == "awgn"
         and config.data.limit is not None
         and not grey
         and awgn_rows(config.data.dataset)
     ):
         notes.append(f"Published rows are for the whole test set, ours for {len(source)} of its images.")
-    if 0 < grey < len(source):
+    if 0 < grey < len(source) and config.noise != (REAL.name,):
         notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
     if share == "part" and config.protocol == "paper":
         notes.append(
@@ -195,12 +220,13 @@ def _notes(share: str | None, config: CompareConfig, source: Images) -> list[str
             f"{config.data.dataset}, a part of STL-10, so the difference is not exact."
         )
     if source.groups is not None:
-        photos = len(np.unique(source.groups.numpy()))
-        notes.append(
-            f"Intervals are over the {photos} photographs that the {len(source)} images were cut from."
-        )
+        count = len(np.unique(source.groups.numpy()))
+        units = f"{count} scenes that the {len(source)} pairs show"
+        if source.noisy is None:
+            units = f"{count} photographs that the {len(source)} images were cut from"
+        notes.append(f"Intervals are over the {units}.")
     if source.skipped:
-        notes.append(f"{len(source.skipped)} files could not be read, such as {source.skipped[0]}")
+        notes.append(f"{len(source.skipped)} files were left out, such as {source.skipped[0]}")
     return notes
 
 

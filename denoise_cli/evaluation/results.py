@@ -111,7 +111,7 @@ class Results(Record):
     dataset: str
     images: tuple[str, ...]
     protocol: Literal["image", "paper"]
-    benchmark: Literal["awgn"] | None = None
+    benchmark: Literal["awgn", "real"] | None = None
     seed: int
     device: str
     versions: dict[str, str]

@@ -122,7 +122,7 @@ def noisy_images(
     Raises:
         DataError: The noise is `real`, and `source` has no pairs.
     """
-    if is_real(tuple(noise)) and source.noisy is not None:
+    if is_real(noise) and source.noisy is not None:
         return torch.stack([source.noisy.image(i).cpu() for i in indices]).float().div_(255)
     if grey:
         return add_test_noise(clean[:, :1], noise, indices, seed).expand_as(clean)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +13,31 @@ import torch
 from torch import nn
 
 from denoise_cli.config import TestConfig, TestDataConfig
-from denoise_cli.data.load import is_paired_dataset, load_dataset
+from denoise_cli.data.load import load_dataset
+from denoise_cli.data.pairs import LAYOUT
 from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.evaluation.intervals import mean_interval
+from denoise_cli.evaluation.own_noise import with_own_noise
 from denoise_cli.evaluation.pictures import save_grid
 from denoise_cli.evaluation.scoring import Scores, noisy_images, score
 from denoise_cli.evaluation.told import told_logits
+from denoise_cli.evaluation.windows import Centre, InStrips
 from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models import denoiser_info
 from denoise_cli.models.registry import DEFAULT_MODEL
-from denoise_cli.noise.spec import REAL, parse_noise
+from denoise_cli.noise.spec import NoiseSpec, is_real, parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.header import Architecture
 from denoise_cli.weights.store import find_bundled, find_weights
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 _PICTURES = 6
+# Larger pictures are shown by their centre.
+_SIDE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,20 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
         architecture, model = load_denoiser(config.model, config.batch_norm, config.weights)
-        if "noise" not in config.model_fields_set and is_paired_dataset(config.data.dataset):
-            config = config.model_copy(update={"noise": REAL.name})
+        config = with_own_noise(config)
         folder = config.out or _default_folder(config, architecture)
         check_writable(folder)
         model = model.to(device)
         with world.main_first():
             source = load_test_images(config.data)
         noise = parse_noise(config.noise)
+        check_noise(source, noise)
         logits = told_logits(
             model, architecture.classes, source, noise, device=device, seed=config.seed, world=world
         )
         with progress("Scoring", len(source)) as advance:
             scores = score(
-                model,
+                InStrips(model, denoiser_info(architecture.name)),
                 source,
                 noise,
                 device=device,
@@ -119,6 +124,14 @@ def load_test_images(data: TestDataConfig) -> Images:
     source = source if data.crop is None else centre_cropped(source, data.crop)
     _check_sizes(source)
     return source
+
+
+def check_noise(source: Images, noise: Sequence[NoiseSpec]) -> None:
+    """Raise `DataError` where the noise is `real` and the images are not those of pairs."""
+    if is_real(noise) and source.noisy is None:
+        raise DataError(
+            f"{source.name} holds no pairs of a noisy and a clean picture, so it has no `real` noise.", LAYOUT
+        )
 
 
 def _check_sizes(source: Images) -> None:
@@ -180,8 +193,10 @@ def _save_pictures(
     for index in chosen:
         clean = source.image(index)[None].float() / 255
         noisy = noisy_images(source, clean, parse_noise(config.noise), [index], config.seed)
-        columns["original"].append(clean[0])
-        columns["noisy"].append(noisy[0])
+        centre = Centre.of(clean, _SIDE)
+        columns["original"].append(centre.cut(clean)[0])
+        columns["noisy"].append(centre.cut(noisy)[0])
         told = {} if logits is None else {"logits": logits[[index]].to(device)}
-        columns["denoised"].append(model(noisy.to(device), **told)[0].float())
+        denoised = model(centre.cut_wide(noisy).to(device), **told)
+        columns["denoised"].append(centre.cut_back(denoised)[0].float())
     save_grid(path, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -60,9 +60,9 @@ def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     a mixture may have a weight: `0.7*camera+0.3*awgn:0-75`.
 
     Raises:
-        UsageError: The name, its level or its weight is not understood.
+        UsageError: The name, its level or its weight is not understood, or `real` is in a mixture.
     """
-    return tuple(_parse_part(part.strip().lower()) for part in text.split("+"))
+    return _checked(tuple(_parse_part(part.strip().lower()) for part in text.split("+")))
 
 
 def canonical_noise(value: str | Mapping[str, Any]) -> str:
@@ -77,11 +77,10 @@ def canonical_noise(value: str | Mapping[str, Any]) -> str:
             raise UsageError(
                 "The mixture of noises is empty.", "Give weights, as in {camera: 0.7, blind: 0.3}."
             )
-        parts = [
-            replace(_parse_one(str(name).strip().lower()), weight=_weight(w)) for name, w in value.items()
-        ]
+        named = ((_parse_one(str(name).strip().lower()), _weight(weight)) for name, weight in value.items())
+        parts = _checked(tuple(replace(spec, weight=weight) for spec, weight in named))
     else:
-        parts = list(parse_noise(value))
+        parts = parse_noise(value)
     if len(parts) == 1:
         return parts[0].name
     equal = all(part.weight == parts[0].weight for part in parts)
@@ -94,15 +93,18 @@ def is_mixture(text: str) -> bool:
     return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
 
 
-def is_real(specs: tuple[NoiseSpec, ...]) -> bool:
-    """Whether the noisy pictures come from the data set; raises `UsageError` in a mixture."""
-    real = [spec.kind == "real" for spec in specs]
-    if any(real) and len(specs) > 1:
+def is_real(specs: Sequence[NoiseSpec]) -> bool:
+    """Whether the noisy pictures come from the data set."""
+    return any(spec.kind == "real" for spec in specs)
+
+
+def _checked(specs: tuple[NoiseSpec, ...]) -> tuple[NoiseSpec, ...]:
+    if is_real(specs) and len(specs) > 1:
         raise UsageError(
             "The noise `real` comes from a data set of pairs, so it cannot be mixed by name.",
             "Add the folder of pairs to `data.mix` instead.",
         )
-    return any(real)
+    return specs
 
 
 def _parse_part(text: str) -> NoiseSpec:

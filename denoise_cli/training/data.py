@@ -16,6 +16,7 @@ from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pairs import without_pairs
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
+from denoise_cli.evaluation.single import check_noise
 from denoise_cli.evaluation.told import true_classes
 from denoise_cli.noise.spec import is_real, parse_noise
 from denoise_cli.seeds import derive_seed
@@ -39,7 +40,7 @@ class Data:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Files that could not be read."""
+        """Files that were left out, with the reason."""
         return tuple(name for stream in self.streams for name in stream.source.skipped)
 
 
@@ -118,13 +119,9 @@ def _prepared(source: Images, config: RunConfig) -> Images:
 
 def _with_noise(source: Images, config: RunConfig) -> Images:
     """Pairs as the config asks for them: of a single data set only where its noise is `real`."""
-    real = is_real(parse_noise(config.noise))
-    if source.noisy is None and real:
-        raise DataError(
-            f"{source.name} holds no pairs, so it has no `real` noise.",
-            "Put noisy pictures in noisy/ and clean ones in clean/, or name another --noise.",
-        )
-    return source if config.data.mix or real else without_pairs(source)
+    noise = parse_noise(config.noise)
+    check_noise(source, noise)
+    return source if config.data.mix or is_real(noise) else without_pairs(source)
 
 
 def _labelled(source: Images, data: DataConfig, model: str) -> Images:

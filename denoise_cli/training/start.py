@@ -87,11 +87,11 @@ def train(
 
 
 def _report_skipped(data: Data, reporter: Reporter) -> None:
-    """Name the files that could not be read; streamed ones turn up only when they are used."""
+    """Name the files that were left out; unreadable ones of a stream turn up only when they are used."""
     if data.skipped:
         named = "\n  ".join(data.skipped[:_NAMED])
         more = f"\n  and {len(data.skipped) - _NAMED} more" if len(data.skipped) > _NAMED else ""
-        reporter.note(f"{len(data.skipped)} files could not be read and were left out:\n  {named}{more}")
+        reporter.note(f"{len(data.skipped)} files were left out:\n  {named}{more}")
 
 
 class _Silent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 SETTINGS = ["--steps", "60", "--batch-size", "8", "--no-batchnorm", "--noise", "blind"]
@@ -61,8 +63,6 @@ def _wait_for_a_checkpoint(out: Path, newer_than: set[str], process: subprocess.
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from PIL import Image
-
     root = tmp_path_factory.mktemp("images")
     generator = random.Random(0)
     for number in range(24):
@@ -72,13 +72,30 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_sigkill_at_random_moments_changes_no_bit(images: Path, tmp_path: Path) -> None:
-    whole = _start(images, tmp_path / "whole")
+@pytest.fixture(scope="module")
+def pairs(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pairs")
+    shutil.copytree(images, root / "clean")
+    (root / "noisy").mkdir()
+    generator = np.random.default_rng(0)
+    for path in (root / "clean").iterdir():
+        with Image.open(path) as image:
+            noisy = np.asarray(image) + generator.normal(0, 20, (24, 24, 3))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(root / "noisy" / path.name)
+    return root
+
+
+@pytest.mark.parametrize("noise", ["blind", "real"])
+def test_sigkill_at_random_moments_changes_no_bit(
+    images: Path, pairs: Path, tmp_path: Path, noise: str
+) -> None:
+    data = pairs if noise == "real" else images
+    whole = _start(data, tmp_path / "whole", "--noise", noise)
     assert whole.wait() == 0, whole.stderr.read() if whole.stderr else ""
 
     broken = tmp_path / "broken"
     generator = random.Random(time.time_ns())
-    process, seen, kills = _start(images, broken), set[str](), 0
+    process, seen, kills = _start(data, broken, "--noise", noise), set[str](), 0
     for _ in range(3):
         seen = _wait_for_a_checkpoint(broken, seen, process)
         time.sleep(generator.uniform(0, 0.05))

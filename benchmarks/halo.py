@@ -17,11 +17,11 @@ import torch
 
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.photo.arrays import ArrayRows
-from denoise_cli.photo.denoiser import Denoiser, load_denoiser
-from denoise_cli.photo.survey import survey
-from denoise_cli.photo.tiles import exact_halo, plan_windows
-from denoise_cli.photo.windows import WindowRunner
+from denoise_cli.photo.denoise_array import ArrayRows
+from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
+from denoise_cli.photo.tiling.plan import exact_halo, plan_windows
+from denoise_cli.photo.tiling.run_windows import WindowRunner
 from denoise_cli.weights.store import list_bundled
 
 HALOS = (0, 4, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 72, 80, 96, 104, 112, 120)
@@ -34,10 +34,10 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=768, help="side of the photo in pixels")
     args = parser.parse_args()
     for path in args.weights or [bundled.path for bundled in list_bundled()]:
-        measure(load_denoiser(weights=path, runtime="onnx"), args.side)
+        measure(load_photo_denoiser(weights=path, runtime="onnx"), args.side)
 
 
-def measure(denoiser: Denoiser, side: int) -> None:
+def measure(denoiser: PhotoDenoiser, side: int) -> None:
     """Print the error of each halo on two photos under three noises, in steps of 1/255."""
     info = denoiser.info
     for halo in sorted({*HALOS, exact_halo(info)}):
@@ -61,10 +61,10 @@ def photos(side: int) -> list[torch.Tensor]:
     return found
 
 
-def error(denoiser: Denoiser, noisy: np.ndarray, halo: int) -> float:
+def error(denoiser: PhotoDenoiser, noisy: np.ndarray, halo: int) -> float:
     """Largest difference between windows with this halo and the whole picture."""
     rows = ArrayRows(noisy.transpose(1, 2, 0))
-    found = survey(rows, denoiser.architecture.image_size if denoiser.guided else None)
+    found = take_first_look(rows, denoiser.architecture.image_size if denoiser.guided else None)
     multiple, side = denoiser.info.size_multiple, noisy.shape[1]
     results = []
     for limit in (side * side, (side // 2) ** 2):

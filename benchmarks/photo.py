@@ -24,7 +24,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from denoise_cli.photo.denoiser import find_denoiser
+from denoise_cli.photo.runtimes.load import find_denoiser
 
 NAIVE = """
 import sys, numpy as np, torch

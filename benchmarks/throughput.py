@@ -28,8 +28,8 @@ from PIL import Image
 
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph
-from denoise_cli.photo.denoiser import find_denoiser, load_denoiser
-from denoise_cli.photo.process import plan_for
+from denoise_cli.photo.denoise_rows import plan_for
+from denoise_cli.photo.runtimes.load import find_denoiser, load_photo_denoiser
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.tensors import read_tensors
 
@@ -93,7 +93,7 @@ def run_tile(weights: Path, side: int) -> float:
 
 def measure_memory(weights: Path, side: int) -> float:
     """Peak bytes per pixel of a window, its pixels before and after included."""
-    runtime = load_denoiser(weights=weights, runtime="onnx").runtime
+    runtime = load_photo_denoiser(weights=weights, runtime="onnx").runtime
     guided = DENOISERS[read_header(weights).name].classifier is not None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     window = np.random.default_rng(0).random((1, 3, side, side), np.float32)
@@ -119,7 +119,7 @@ def halo_share(path: Path, weights: Path) -> float:
     """Share of the computed pixels that are thrown away."""
     with Image.open(path) as image:
         width, height = image.size
-    plan = plan_for(load_denoiser(weights=weights, runtime="onnx"), height, width, "auto")
+    plan = plan_for(load_photo_denoiser(weights=weights, runtime="onnx"), height, width, "auto")
     area = plan.rows[0].stop * plan.columns[0].stop * len(plan.rows) * len(plan.columns)
     return 1 - width * height / area
 

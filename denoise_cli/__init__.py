@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from denoise_cli.metrics import psnr, ssim
-    from denoise_cli.photo.arrays import denoise
-    from denoise_cli.photo.denoiser import load_denoiser as load_model
+    from denoise_cli.photo.denoise_array import denoise
+    from denoise_cli.photo.runtimes.load import load_photo_denoiser as load_model
 
     __version__: str
 
 __all__ = ["__version__", "denoise", "load_model", "psnr", "ssim"]
 
 _HOMES = {
-    "denoise": ("denoise_cli.photo.arrays", "denoise"),
-    "load_model": ("denoise_cli.photo.denoiser", "load_denoiser"),
+    "denoise": ("denoise_cli.photo.denoise_array", "denoise"),
+    "load_model": ("denoise_cli.photo.runtimes.load", "load_photo_denoiser"),
     "psnr": ("denoise_cli.metrics", "psnr"),
     "ssim": ("denoise_cli.metrics", "ssim"),
 }

@@ -49,6 +49,11 @@ ALLOWED = {
     "onnx": _GROUND | {"files", "models", "weights"},
     "evaluation": _BASE,
     "training": _BASE | {"evaluation"},
+    "photo.pixels": _GROUND | {"photo.pixels", "models.info"},
+    "photo.files": _GROUND | {"files", "photo.files", "photo.pixels.types"},
+    "photo.runtimes": _GROUND
+    | {"photo.runtimes", "photo.pixels.types", "devices", "models", "onnx", "weights"},
+    "photo.tiling": _GROUND | {"photo.tiling", "photo.pixels", "photo.runtimes", "models"},
     "photo": _BASE | {"onnx"},
     "cli": _BASE | {"training", "evaluation", "photo", "onnx"},
     "__init__": _BASE | {"photo"},

@@ -30,7 +30,7 @@ def export(
     Example: denoise export unet -o unet.onnx
     """
     from denoise_cli.onnx.export import export_onnx
-    from denoise_cli.photo.denoiser import find_denoiser
+    from denoise_cli.photo.runtimes.load import find_denoiser
     from denoise_cli.weights.header import read_header
 
     path = find_denoiser(model, batchnorm, weights)

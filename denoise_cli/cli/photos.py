@@ -18,10 +18,10 @@ from denoise_cli.config import DenoiseConfig
 from denoise_cli.errors import DenoiseError, UsageError
 
 if TYPE_CHECKING:
-    from denoise_cli.photo.batch import Outcome
-    from denoise_cli.photo.denoiser import Denoiser
-    from denoise_cli.photo.job import Result, Settings
-    from denoise_cli.photo.names import Item
+    from denoise_cli.photo.denoise_batch import Outcome
+    from denoise_cli.photo.denoise_file import Result, Settings
+    from denoise_cli.photo.files.paths import Item
+    from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Extras:
 
 def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     """Denoise all photos; raises `DenoiseError` at the end where some could not be."""
-    from denoise_cli.photo.denoiser import load_denoiser
-    from denoise_cli.photo.formats import FORMATS
-    from denoise_cli.photo.job import Settings
-    from denoise_cli.photo.memory import return_freed_memory
-    from denoise_cli.photo.process import Controls
+    from denoise_cli.photo.denoise_file import Settings
+    from denoise_cli.photo.denoise_rows import Controls
+    from denoise_cli.photo.files.formats import FORMATS
+    from denoise_cli.photo.malloc import return_freed_memory
+    from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
     if extras.reference is not None and not extras.reference.is_file():
         raise UsageError(f"There is no reference {extras.reference}.")
@@ -52,8 +52,8 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
         overwrite=config.overwrite,
     )
 
-    def load() -> Denoiser:
-        return load_denoiser(
+    def load() -> PhotoDenoiser:
+        return load_photo_denoiser(
             config.model,
             batch_norm=config.batch_norm,
             weights=config.weights,
@@ -73,10 +73,10 @@ def _from_files(
     config: DenoiseConfig,
     extras: Extras,
     settings: Settings,
-    load: Callable[[], Denoiser],
+    load: Callable[[], PhotoDenoiser],
 ) -> None:
-    from denoise_cli.photo.batch import Outcome, denoise_batch
-    from denoise_cli.photo.names import (
+    from denoise_cli.photo.denoise_batch import Outcome, denoise_batch
+    from denoise_cli.photo.files.paths import (
         SHARED_AGE,
         check_comparisons,
         find_photos,
@@ -130,12 +130,12 @@ def _from_stdin(
     config: DenoiseConfig,
     extras: Extras,
     settings: Settings,
-    load: Callable[[], Denoiser],
+    load: Callable[[], PhotoDenoiser],
 ) -> None:
     """Denoise the picture on standard input; to standard output unless a file is named."""
-    from denoise_cli.photo.batch import Outcome
-    from denoise_cli.photo.job import denoise_file
-    from denoise_cli.photo.names import Item, check_comparisons
+    from denoise_cli.photo.denoise_batch import Outcome
+    from denoise_cli.photo.denoise_file import denoise_file
+    from denoise_cli.photo.files.paths import Item, check_comparisons
 
     if len(paths) > 1:
         raise UsageError("Standard input (-) can only be the one photo.")
@@ -170,7 +170,7 @@ def _report(outcome: Outcome, extras: Extras, photo: Path | None = None) -> None
     Args:
         photo: The file with the photo, where it is not `outcome.item.source`.
     """
-    from denoise_cli.photo.formats import show
+    from denoise_cli.photo.files.formats import show
 
     item, result = outcome.item, outcome.result
     row: dict[str, Any] = {"input": show(item.source), "output": show(item.output), "status": "skipped"}
@@ -202,7 +202,7 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 def _describe(item: Item, result: Result) -> None:
-    from denoise_cli.photo.formats import show
+    from denoise_cli.photo.files.formats import show
 
     sigma = result.noise.sigma
     level = f"{255 * sum(sigma) / len(sigma):.1f} of 255" + (", coarse" if result.noise.coarse else "")
@@ -212,7 +212,7 @@ def _describe(item: Item, result: Result) -> None:
 
 
 def _scores(photo: Path, output: Path, reference: Path) -> dict[str, float]:
-    from denoise_cli.photo.compare import score_against
+    from denoise_cli.photo.side_by_side import score_against
 
     scores = score_against(reference, photo, output)
     console.note(
@@ -223,8 +223,8 @@ def _scores(photo: Path, output: Path, reference: Path) -> dict[str, float]:
 
 
 def _side_by_side(photo: Path, output: Path) -> Path:
-    from denoise_cli.photo.compare import write_side_by_side
-    from denoise_cli.photo.names import comparison_path
+    from denoise_cli.photo.files.paths import comparison_path
+    from denoise_cli.photo.side_by_side import write_side_by_side
 
     path = comparison_path(output)
     write_side_by_side(photo, output, path)

@@ -17,7 +17,7 @@ from PIL import Image
 from denoise_cli.errors import UsageError
 from denoise_cli.files import PREFIX, replacing
 from denoise_cli.models import build_denoiser
-from denoise_cli.photo.names import find_photos, parse_shard
+from denoise_cli.photo.files.paths import find_photos, parse_shard
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 

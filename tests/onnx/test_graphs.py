@@ -13,7 +13,7 @@ import torch
 from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
-from denoise_cli.photo.denoiser import load_denoiser
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.tensors import read_tensors
 
@@ -26,7 +26,7 @@ ALL = pytest.mark.parametrize("name", list(DENOISERS))
 def test_equals_torch(name, batch_norm, weights):
     path = weights(name, batch_norm)
     model = load_weights(path)[1]
-    runtime = load_denoiser(weights=path, runtime="onnx").runtime
+    runtime = load_photo_denoiser(weights=path, runtime="onnx").runtime
     rng = np.random.default_rng(0)
     x = rng.random((1, 3, 48, 80), np.float32)
     guidance = None
@@ -75,7 +75,7 @@ def test_weights_of_another_shape_are_refused(weights, tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(path, load_weights(weights("cae", True))[1], Architecture("denoiser", "unet", True))
     with pytest.raises(WeightsError, match="does not fit"):
-        load_denoiser(weights=Path(path), runtime="onnx")
+        load_photo_denoiser(weights=Path(path), runtime="onnx")
 
 
 @pytest.mark.parametrize("size", [(8, 8), (24, 120)])

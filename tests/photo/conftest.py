@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.runtime import Array
+from denoise_cli.photo.pixels.types import Array
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
 from denoise_cli.weights.header import Architecture
 
 
@@ -21,5 +21,5 @@ class IdentityRuntime:
 
 
 @pytest.fixture
-def identity() -> Denoiser:
-    return Denoiser(Architecture("denoiser", "cae", True), IdentityRuntime())
+def identity() -> PhotoDenoiser:
+    return PhotoDenoiser(Architecture("denoiser", "cae", True), IdentityRuntime())

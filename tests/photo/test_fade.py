@@ -11,11 +11,11 @@ from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from denoise_cli import denoise
 from denoise_cli.models.registry import DENOISERS
-from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.fade import REACH, Limits, fade, limits_of
-from denoise_cli.photo.job import Settings, denoise_file
-from denoise_cli.photo.noise_level import Noise
-from denoise_cli.photo.process import Controls
+from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_rows import Controls
+from denoise_cli.photo.pixels.fade import REACH, Limits, fade, limits_of
+from denoise_cli.photo.pixels.noise_level import Noise
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
 PREDICTS_NOISE, UNET = DENOISERS["photo_unet"], DENOISERS["unet"]
 
@@ -61,14 +61,14 @@ def halftone() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def default():
-    return load_denoiser(runtime="onnx")
+    return load_photo_denoiser(runtime="onnx")
 
 
 @pytest.mark.parametrize("model", ["photo_unet", "unet", "cae"])
 @pytest.mark.parametrize("draw", [screenshot, printed, line_art, halftone])
 def test_drawings_come_back_as_they_are(draw, model):
     picture = draw()
-    assert (denoise(picture, load_denoiser(model, runtime="onnx")) == picture).all()
+    assert (denoise(picture, load_photo_denoiser(model, runtime="onnx")) == picture).all()
 
 
 @pytest.mark.parametrize("photo", [camera, chelsea, rocket])
@@ -82,7 +82,7 @@ def test_weak_noise_is_removed_without_harm(model, least):
     """By every network, though most were not made for noise this weak."""
     clean = chelsea()
     noisy = (clean + np.random.default_rng(0).normal(0, 5, clean.shape)).round().clip(0, 255).astype(np.uint8)
-    result = denoise(noisy, load_denoiser(model, runtime="onnx"))
+    result = denoise(noisy, load_photo_denoiser(model, runtime="onnx"))
     assert psnr(clean, result) >= psnr(clean, noisy) + least
 
 
@@ -147,6 +147,6 @@ def test_a_network_that_would_lose_is_told(tmp_path):
     noisy = clean + np.random.default_rng(0).normal(0, 3, clean.shape)
     Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(tmp_path / "a.png")
     for model, told in (("cae", True), ("photo_unet", False)):
-        denoiser, output = load_denoiser(model, runtime="onnx"), tmp_path / f"{model}.png"
+        denoiser, output = load_photo_denoiser(model, runtime="onnx"), tmp_path / f"{model}.png"
         result = denoise_file(tmp_path / "a.png", output, denoiser, Settings(Controls()), lambda share: None)
         assert any("photo_unet" in note for note in result.notes) == told

@@ -18,11 +18,11 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.photo.bmp import read_bmp
-from denoise_cli.photo.formats import FORMATS
-from denoise_cli.photo.job import Settings, denoise_file
-from denoise_cli.photo.process import Controls
-from denoise_cli.photo.read import open_photo
+from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_rows import Controls
+from denoise_cli.photo.files.bmp import read_bmp
+from denoise_cli.photo.files.formats import FORMATS
+from denoise_cli.photo.files.read import open_photo
 
 HEIGHT, WIDTH = 70, 93
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'

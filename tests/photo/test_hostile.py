@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from denoise_cli.errors import ImageError, OutputExists, UnknownName, UsageError, WeightsError
-from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.formats import show
-from denoise_cli.photo.job import Settings, denoise_file
-from denoise_cli.photo.names import plan_outputs
-from denoise_cli.photo.process import Controls
-from denoise_cli.photo.read import open_photo
+from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_rows import Controls
+from denoise_cli.photo.files.formats import show
+from denoise_cli.photo.files.paths import plan_outputs
+from denoise_cli.photo.files.read import open_photo
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF")
 
@@ -169,5 +169,5 @@ def test_pickles_are_refused(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"\x80\x04evil")
     with pytest.raises(WeightsError, match="pickle") as caught:
-        load_denoiser(weights=path)
+        load_photo_denoiser(weights=path)
     assert "safetensors" in caught.value.hint or "save_weights" in caught.value.hint

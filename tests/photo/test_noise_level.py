@@ -7,15 +7,15 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut, chelsea, coffee, page
 
-from denoise_cli.photo.arrays import ArrayRows
-from denoise_cli.photo.noise_level import Noise
-from denoise_cli.photo.survey import survey
+from denoise_cli.photo.denoise_array import ArrayRows
+from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.pixels.noise_level import Noise
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def look(picture: np.ndarray) -> Noise:
-    return survey(ArrayRows(picture), None).noise
+    return take_first_look(ArrayRows(picture), None).noise
 
 
 def softened(sigma: float) -> np.ndarray:

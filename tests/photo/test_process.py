@@ -8,14 +8,14 @@ import torch
 from torch.nn import functional as F
 
 from denoise_cli import denoise
-from denoise_cli.photo.alpha import fill_hidden
-from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.resize import Thumbnail, linear_weights
+from denoise_cli.photo.pixels.alpha import fill_hidden
+from denoise_cli.photo.pixels.resize import Thumbnail, linear_weights
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
 
 @pytest.fixture(scope="module")
 def unet(weights):
-    return load_denoiser(weights=weights("unet", True), runtime="onnx")
+    return load_photo_denoiser(weights=weights("unet", True), runtime="onnx")
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -10,13 +10,13 @@ from scipy.ndimage import gaussian_filter
 from skimage.data import camera
 
 from denoise_cli import denoise
-from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.stretch import Stretch, find_stretch
+from denoise_cli.photo.pixels.stretch import Stretch, find_stretch
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
 
 @pytest.fixture(scope="module")
 def default():
-    return load_denoiser(runtime="onnx")
+    return load_photo_denoiser(runtime="onnx")
 
 
 def star_field() -> tuple[np.ndarray, np.ndarray]:
@@ -99,8 +99,8 @@ def test_what_is_stretched():
 def test_eight_bits_are_never_stretched(default):
     night = (np.random.default_rng(0).normal(4, 1, (64, 64)).round().clip(0, 255)).astype(np.uint8)
     night[30:34, 30:34] = 255
-    from denoise_cli.photo.arrays import ArrayRows
-    from denoise_cli.photo.survey import survey
+    from denoise_cli.photo.denoise_array import ArrayRows
+    from denoise_cli.photo.first_look import take_first_look
 
-    assert survey(ArrayRows(night), None).stretch is None
-    assert survey(ArrayRows(night.astype(np.uint16) * 257), None).stretch is not None
+    assert take_first_look(ArrayRows(night), None).stretch is None
+    assert take_first_look(ArrayRows(night.astype(np.uint16) * 257), None).stretch is not None

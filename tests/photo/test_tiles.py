@@ -16,13 +16,13 @@ from denoise_cli.errors import UsageError
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.photo.arrays import ArrayRows
-from denoise_cli.photo.denoiser import load_denoiser
-from denoise_cli.photo.fade import fade, limits_of
-from denoise_cli.photo.process import plan_for
-from denoise_cli.photo.runtime import WindowTooLargeError
-from denoise_cli.photo.survey import survey
-from denoise_cli.photo.tiles import exact_halo, plan_squares, plan_windows, round_up, split_axis
+from denoise_cli.photo.denoise_array import ArrayRows
+from denoise_cli.photo.denoise_rows import plan_for
+from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.pixels.fade import fade, limits_of
+from denoise_cli.photo.runtimes.base import WindowTooLargeError
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.photo.tiling.plan import exact_halo, plan_squares, plan_windows, round_up, split_axis
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.store import list_bundled
 
@@ -69,12 +69,12 @@ def test_a_side_without_room_is_refused():
 def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, seed, weights):
     path = weights(name, True)
     photo = np.random.default_rng(seed).random((height, width, 3), np.float32)
-    denoiser = load_denoiser(weights=path, runtime="onnx")
+    denoiser = load_photo_denoiser(weights=path, runtime="onnx")
     least = 2 * exact_halo(denoiser.info) + denoiser.info.size_multiple
     denoiser.runtime.window = least**2
     with torch.inference_mode():
         whole = load_weights(path)[1](torch.from_numpy(photo).permute(2, 0, 1)[None])[0].permute(1, 2, 0)
-    noise = survey(ArrayRows(photo), None).noise_seen
+    noise = take_first_look(ArrayRows(photo), None).noise_seen
     removed = fade((photo - whole.numpy()).transpose(2, 0, 1), limits_of(noise, DENOISERS[name]), 1, 1)
     expected = (photo - removed.transpose(1, 2, 0)).clip(0, 1)
     assert np.abs(denoise(photo, denoiser, tile="exact") - expected).max() < 1e-4
@@ -93,7 +93,7 @@ def test_tiles_of_bundled_weights_agree_with_the_whole_photo(bundled, height, wi
     picture = picture.swapaxes(0, 1) if upright else picture
     clean = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
     noisy = add_test_noise(clean, parse_noise(noise), [0], 0)[0].permute(1, 2, 0).numpy()
-    denoiser = load_denoiser(weights=bundled.path, runtime="onnx")
+    denoiser = load_photo_denoiser(weights=bundled.path, runtime="onnx")
     whole = denoise(noisy, denoiser)
     side = 2 * denoiser.info.halo + 64
     denoiser.runtime.window = side * round_up(min(picture.shape[:2]), denoiser.info.size_multiple)
@@ -103,7 +103,7 @@ def test_tiles_of_bundled_weights_agree_with_the_whole_photo(bundled, height, wi
 
 
 def test_halves_when_the_device_runs_out_of_memory(weights):
-    denoiser = load_denoiser(weights=weights("cnn_unet", True), runtime="onnx")
+    denoiser = load_photo_denoiser(weights=weights("cnn_unet", True), runtime="onnx")
     photo = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
     expected = denoise(photo, denoiser, tile="exact")
     run, refused = denoiser.runtime.run, []

@@ -5,33 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import Protocol
 
 import numpy as np
 
-from denoise_cli.photo.read import Pixels
+from denoise_cli.photo.pixels.types import Pixels, Rows
 
 # Small pieces are put where earlier ones were; for large ones the system would hand out and clear
 # new memory each time, which took a third of the time of reading.
 _READ_ROWS = 32
 # So much may be read ahead, were it 16 bits a colour.
 _AHEAD_BYTES = 32_000_000
-
-
-class Rows(Protocol):
-    """What a photo file and an array in memory have in common."""
-
-    @property
-    def height(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-    @property
-    def alpha(self) -> bool: ...
-
-    def strips(self, rows: int) -> Iterator[Pixels]:
-        """All pixels from top to bottom, at most `rows` rows at a time."""
 
 
 class RowBuffer:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from denoise_cli.devices import resolve_device
 from denoise_cli.models.guided import GuidedUNet
-from denoise_cli.photo.runtime import Array, WindowTooLargeError
+from denoise_cli.photo.pixels.types import Array
+from denoise_cli.photo.runtimes.base import WindowTooLargeError
 from denoise_cli.weights.files import load_weights
 
 

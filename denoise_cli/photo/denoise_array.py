@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.denoiser import Denoiser, load_denoiser
-from denoise_cli.photo.process import Controls, denoise_rows
-from denoise_cli.photo.survey import survey
+from denoise_cli.photo.denoise_rows import Controls, denoise_rows
+from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
 # Noise takes float pictures beyond 1, but not so far; a picture on 0..255 is seldom darker than this.
 _MOST = 16.0
@@ -18,7 +18,7 @@ _MOST = 16.0
 
 def denoise(
     image: NDArray[Any],
-    model: Denoiser | str | None = None,
+    model: PhotoDenoiser | str | None = None,
     *,
     strength: float = 1.0,
     luma: float = 1.0,
@@ -43,8 +43,8 @@ def denoise(
         ValueError: Another shape, dtype or range, or a value that is no number.
     """
     picture = ArrayRows(image)
-    denoiser = model if isinstance(model, Denoiser) else load_denoiser(model)
-    found = survey(picture, denoiser.architecture.image_size if denoiser.guided else None)
+    denoiser = model if isinstance(model, PhotoDenoiser) else load_photo_denoiser(model)
+    found = take_first_look(picture, denoiser.architecture.image_size if denoiser.guided else None)
     controls = Controls(tile=tile, strength=strength, luma=luma, chroma=chroma)
     result = _Collected(picture.pixels.dtype)
     denoise_rows(picture, found, denoiser, controls, result)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from denoise_cli.photo.read import Pixels
+from denoise_cli.photo.pixels.types import Array, Pixels
 
-Array = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _CACHED_ROWS = 64
 _MAXIMUM = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0, np.dtype(np.float32): 1.0}

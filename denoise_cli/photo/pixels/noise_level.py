@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.colour import LUMA, Array
+from denoise_cli.photo.pixels.colour import LUMA
+from denoise_cli.photo.pixels.types import Array
 
 BLOCK = 16
 _HALF = BLOCK // 2

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.colour import as_rgb, to_planes
-from denoise_cli.photo.noise_level import BLOCK, Noise, NoiseLevel
-from denoise_cli.photo.read import Pixels
-from denoise_cli.photo.resize import Thumbnail
-from denoise_cli.photo.rows import Rows
-from denoise_cli.photo.stretch import Stretch, find_stretch
+from denoise_cli.photo.pixels.colour import as_rgb, to_planes
+from denoise_cli.photo.pixels.noise_level import BLOCK, Noise, NoiseLevel
+from denoise_cli.photo.pixels.resize import Thumbnail
+from denoise_cli.photo.pixels.stretch import Stretch, find_stretch
+from denoise_cli.photo.pixels.types import Pixels, Rows
 
 _STRIP = 4 * BLOCK
 # Pixels that are looked at more closely, in bands spread over the photo.
@@ -20,7 +19,7 @@ _SAMPLE = 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class FirstLook:
     """What must be known before the work begins.
 
     Attributes:
@@ -40,7 +39,7 @@ class Survey:
     thumbnail: NDArray[np.float32] | None
 
 
-def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
+def take_first_look(photo: Rows, thumbnail_side: int | None) -> FirstLook:
     """Read `photo` once; make a thumbnail of `thumbnail_side` pixels if asked."""
     thumbnail = None if thumbnail_side is None else Thumbnail(photo.height, photo.width, thumbnail_side)
     look = _Look(photo)
@@ -51,9 +50,9 @@ def survey(photo: Rows, thumbnail_side: int | None) -> Survey:
     small = None if thumbnail is None else thumbnail.result()
     noise, stretch = look.noise(None), look.stretch()
     if stretch is None:
-        return Survey(look.grey, look.exceeds, noise, None, noise, small)
+        return FirstLook(look.grey, look.exceeds, noise, None, noise, small)
     small = None if small is None else stretch(small)
-    return Survey(look.grey, look.exceeds, noise, stretch, look.noise(stretch), small)
+    return FirstLook(look.grey, look.exceeds, noise, stretch, look.noise(stretch), small)
 
 
 class _Look:

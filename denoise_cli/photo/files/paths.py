@@ -13,7 +13,7 @@ from pathlib import Path
 
 from denoise_cli.errors import ImageError, OutputExists, UsageError
 from denoise_cli.files import PREFIX, remove_abandoned
-from denoise_cli.photo.formats import SUFFIXES, Format, show
+from denoise_cli.photo.files.formats import SUFFIXES, Format, show
 
 _RESULT = ".denoised"
 # Seconds after which an unfinished file in a folder that processes share is nobody's.

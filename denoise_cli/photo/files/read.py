@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError
-from denoise_cli.photo.bmp import MAGIC, read_bmp
-from denoise_cli.photo.formats import FORMATS, Format, show
-from denoise_cli.photo.tiff import ends_early, read_exif
-
-Pixels = NDArray[Any]
+from denoise_cli.photo.files.bmp import MAGIC, read_bmp
+from denoise_cli.photo.files.formats import FORMATS, Format, show
+from denoise_cli.photo.files.tiff_exif import ends_early, read_exif
+from denoise_cli.photo.pixels.types import Pixels
 
 EXIF = "exif-data"
 MAX_PIXELS = 1_000_000_000

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float32]
+from denoise_cli.photo.pixels.types import Array
 
 
 class WindowTooLargeError(Exception):

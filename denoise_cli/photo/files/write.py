@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.files import replacing
-from denoise_cli.photo.bmp import write_bmp
-from denoise_cli.photo.formats import Format
-from denoise_cli.photo.pngstream import CancelledError, PngStream
-from denoise_cli.photo.read import EXIF, Photo, Pixels
-from denoise_cli.photo.tiff import add_exif
+from denoise_cli.photo.files.bmp import write_bmp
+from denoise_cli.photo.files.formats import Format
+from denoise_cli.photo.files.png_stream import CancelledError, PngStream
+from denoise_cli.photo.files.read import EXIF, Photo
+from denoise_cli.photo.files.tiff_exif import add_exif
+from denoise_cli.photo.pixels.types import Pixels, Sink
 
 DEFAULT_QUALITY = 95
 _CODECS = {"avif": "av1", "heic": "hevc"}
@@ -54,16 +55,6 @@ class Encoding:
     @property
     def dtype(self) -> np.dtype[Any]:
         return _DTYPES[self.bits]
-
-
-class Sink(Protocol):
-    """Takes finished rows from top to bottom, of one dtype."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def write(self, strip: Pixels) -> None:
-        """Add rows (h, W, C)."""
 
 
 def choose_encoding(photo: Photo, kind: Format, bits: int | None, quality: int | None) -> Encoding:

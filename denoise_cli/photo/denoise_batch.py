@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from threading import Event
 
 from denoise_cli.errors import DenoiseError
-from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.job import Result, Settings, denoise_file
-from denoise_cli.photo.names import Item
+from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
+from denoise_cli.photo.files.paths import Item
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
-# One photo computes (see `Denoiser.lock`) while another is read or written.
+# One photo computes (see `PhotoDenoiser.lock`) while another is read or written.
 _AT_ONCE = 2
 
 
@@ -30,7 +30,7 @@ class _StoppedError(Exception):
 
 
 def denoise_batch(
-    items: Sequence[Item], denoiser: Denoiser, settings: Settings, on_share: Callable[[float], None]
+    items: Sequence[Item], denoiser: PhotoDenoiser, settings: Settings, on_share: Callable[[float], None]
 ) -> Generator[Outcome, None, None]:
     """Denoise all photos and yield each one's outcome; a bad photo does not stop the others.
 

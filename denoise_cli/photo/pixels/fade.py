@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from denoise_cli.models.info import ModelInfo
-from denoise_cli.photo.colour import LUMA, Array
-from denoise_cli.photo.noise_level import Noise
+from denoise_cli.photo.pixels.colour import LUMA
+from denoise_cli.photo.pixels.noise_level import Noise
+from denoise_cli.photo.pixels.types import Array
 
 # Pixels around each in which v is measured.
 REACH = 8

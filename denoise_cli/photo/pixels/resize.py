@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from denoise_cli.photo.pixels.types import Array
 
 
 def antialias_weights(size: int, target: int) -> Array:

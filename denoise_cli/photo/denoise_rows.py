@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from denoise_cli.errors import UsageError
-from denoise_cli.photo.alpha import fill_hidden
-from denoise_cli.photo.colour import (
-    Array,
+from denoise_cli.photo.first_look import FirstLook
+from denoise_cli.photo.pixels.alpha import fill_hidden
+from denoise_cli.photo.pixels.colour import (
     as_grey,
     as_rgb,
     convert_depth,
@@ -18,14 +18,12 @@ from denoise_cli.photo.colour import (
     from_planes,
     to_planes,
 )
-from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.fade import REACH, fade, limits_of
-from denoise_cli.photo.read import Pixels
-from denoise_cli.photo.rows import RowBuffer, Rows
-from denoise_cli.photo.survey import Survey
-from denoise_cli.photo.tiles import Plan, Span, exact_halo, plan_squares, plan_windows
-from denoise_cli.photo.windows import WindowRunner
-from denoise_cli.photo.write import Sink
+from denoise_cli.photo.pixels.fade import REACH, fade, limits_of
+from denoise_cli.photo.pixels.types import Array, Pixels, Rows, Sink
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
+from denoise_cli.photo.tiling.plan import Plan, Span, exact_halo, plan_squares, plan_windows
+from denoise_cli.photo.tiling.row_buffer import RowBuffer
+from denoise_cli.photo.tiling.run_windows import WindowRunner
 
 _COPIED_ROWS = 32
 # In standard deviations of the noise: what is changed more in a stretched picture is a star.
@@ -51,8 +49,8 @@ class Controls:
 
 def denoise_rows(
     rows: Rows,
-    found: Survey,
-    denoiser: Denoiser,
+    found: FirstLook,
+    denoiser: PhotoDenoiser,
     controls: Controls,
     sink: Sink,
     *,
@@ -105,7 +103,9 @@ class _Window:
         changed: Sum over pixels of the mean square of what the network would have changed so far.
     """
 
-    def __init__(self, denoiser: Denoiser, plan: Plan, halo: int, found: Survey, controls: Controls) -> None:
+    def __init__(
+        self, denoiser: PhotoDenoiser, plan: Plan, halo: int, found: FirstLook, controls: Controls
+    ) -> None:
         self._found = found
         self._limits = limits_of(found.noise_seen, denoiser.info)
         self._shares = controls.strength * controls.luma, controls.strength * controls.chroma
@@ -142,7 +142,7 @@ def _copy(rows: Rows, sink: Sink, on_share: Callable[[float], None]) -> None:
         on_share(len(strip) / rows.height)
 
 
-def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:
+def plan_for(denoiser: PhotoDenoiser, height: int, width: int, tile: str) -> Plan:
     """The windows of a photo; errors as `denoise_rows`."""
     # Around what is kept, the change must be right as far as it is measured.
     halo, multiple = halo_of(denoiser, tile) + REACH, denoiser.info.size_multiple
@@ -151,7 +151,7 @@ def plan_for(denoiser: Denoiser, height: int, width: int, tile: str) -> Plan:
     return plan_squares(height, width, multiple=multiple, halo=halo, side=int(tile))
 
 
-def halo_of(denoiser: Denoiser, tile: str) -> int:
+def halo_of(denoiser: PhotoDenoiser, tile: str) -> int:
     """Pixels of context that the network needs; errors as `denoise_rows`."""
     if not (tile in {"auto", "exact"} or tile.isdecimal()):
         raise UsageError(f"The tile must be auto, exact or a number of pixels, not {tile!r}.")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.photo.colour import Array, from_planes, to_planes
-from denoise_cli.photo.read import Pixels
+from denoise_cli.photo.pixels.colour import from_planes, to_planes
+from denoise_cli.photo.pixels.types import Array, Pixels
 
 
 def fill_hidden(colours: Pixels, alpha: NDArray[Any]) -> Pixels:

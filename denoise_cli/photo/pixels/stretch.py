@@ -7,7 +7,7 @@ from math import asinh
 
 import numpy as np
 
-from denoise_cli.photo.colour import Array
+from denoise_cli.photo.pixels.types import Array
 
 # A picture of 16 bits or floats that uses less of its range is stretched; with less still, nothing is in it.
 _NARROW, _FLAT = 0.5, 1e-3

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from denoise_cli.errors import DenoiseError
-from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.resize import linear_weights
-from denoise_cli.photo.runtime import Array, WindowTooLargeError
-from denoise_cli.photo.tiles import Plan, Span, split_axis
+from denoise_cli.photo.pixels.resize import linear_weights
+from denoise_cli.photo.pixels.types import Array
+from denoise_cli.photo.runtimes.base import WindowTooLargeError
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
+from denoise_cli.photo.tiling.plan import Plan, Span, split_axis
 
 
 class WindowRunner:
@@ -21,7 +22,7 @@ class WindowRunner:
         thumbnail: Of the whole photo, for a guided model.
     """
 
-    def __init__(self, denoiser: Denoiser, plan: Plan, halo: int, thumbnail: Array | None) -> None:
+    def __init__(self, denoiser: PhotoDenoiser, plan: Plan, halo: int, thumbnail: Array | None) -> None:
         self._denoiser, self._plan, self._halo = denoiser, plan, halo
         self._guidance = None if thumbnail is None else denoiser.runtime.guidance(thumbnail)
 

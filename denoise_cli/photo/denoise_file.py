@@ -1,4 +1,4 @@
-"""From one file to one file: read, survey, denoise, write."""
+"""From one file to one file: read, take_first_look, denoise, write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from denoise_cli.errors import OutputExists
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL
-from denoise_cli.photo.denoiser import Denoiser
-from denoise_cli.photo.fade import Limits, limits_of
-from denoise_cli.photo.formats import Format, format_of, show
-from denoise_cli.photo.noise_level import Noise
-from denoise_cli.photo.process import Controls, denoise_rows
-from denoise_cli.photo.read import Photo, open_photo
-from denoise_cli.photo.survey import Survey, survey
-from denoise_cli.photo.write import choose_encoding, losses, writing
+from denoise_cli.photo.denoise_rows import Controls, denoise_rows
+from denoise_cli.photo.files.formats import Format, format_of, show
+from denoise_cli.photo.files.read import Photo, open_photo
+from denoise_cli.photo.files.write import choose_encoding, losses, writing
+from denoise_cli.photo.first_look import FirstLook, take_first_look
+from denoise_cli.photo.pixels.fade import Limits, limits_of
+from denoise_cli.photo.pixels.noise_level import Noise
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 OnShare = Callable[[float], None]
 
@@ -61,7 +61,7 @@ class Result:
 
 
 def denoise_file(
-    source: Path | bytes, output: Path, denoiser: Denoiser, settings: Settings, on_share: OnShare
+    source: Path | bytes, output: Path, denoiser: PhotoDenoiser, settings: Settings, on_share: OnShare
 ) -> Result:
     """Write the clean picture of `source`, a path or the bytes of a file, whole or not at all.
 
@@ -75,7 +75,7 @@ def denoise_file(
     photo = open_photo(source)
     kind = settings.format or (format_of(output) if output.suffix else photo.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
-    found = survey(photo, denoiser.architecture.image_size if denoiser.guided else None)
+    found = take_first_look(photo, denoiser.architecture.image_size if denoiser.guided else None)
     encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
     with writing(output, photo, encoding) as sink:
         changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
@@ -83,7 +83,7 @@ def denoise_file(
     return Result(output, photo, found.noise, notes, time.perf_counter() - start)
 
 
-def _remarks(found: Survey, info: ModelInfo, changed: float) -> tuple[str, ...]:
+def _remarks(found: FirstLook, info: ModelInfo, changed: float) -> tuple[str, ...]:
     """What to say of a photo and of what the network would have changed in it (root mean square)."""
     notes = []
     if found.exceeds:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.files import replacing
-from denoise_cli.photo.colour import Array, as_rgb, convert_depth, to_planes
-from denoise_cli.photo.formats import show
-from denoise_cli.photo.read import Pixels, open_photo
+from denoise_cli.photo.files.formats import show
+from denoise_cli.photo.files.read import open_photo
+from denoise_cli.photo.pixels.colour import as_rgb, convert_depth, to_planes
+from denoise_cli.photo.pixels.types import Array, Pixels
 
 _STRIP = 256
 _SIDE = 640

@@ -12,14 +12,14 @@ from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
-from denoise_cli.photo.runtime import Runtime
+from denoise_cli.photo.runtimes.base import Runtime
 from denoise_cli.weights.header import Architecture, check_needs_picture_alone, read_header
 from denoise_cli.weights.store import find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "torch"]
 
 
-class Denoiser:
+class PhotoDenoiser:
     """A denoiser ready to clean photos.
 
     Attributes:
@@ -42,14 +42,14 @@ class Denoiser:
         return self.info.classifier is not None
 
 
-def load_denoiser(
+def load_photo_denoiser(
     model: str | None = None,
     *,
     batch_norm: bool = True,
     weights: str | Path | None = None,
     device: str = "auto",
     runtime: RuntimeName = "auto",
-) -> Denoiser:
+) -> PhotoDenoiser:
     """Load a denoiser.
 
     Args:
@@ -74,16 +74,16 @@ def load_denoiser(
             raise UsageError(f"There is no ONNX graph of {lacking}.", "Use --runtime torch.")
         if device not in {"auto", "cpu"}:
             raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
-        from denoise_cli.photo.runtime_onnx import OnnxRuntime
+        from denoise_cli.photo.runtimes.onnx_cpu import OnnxRuntime
 
-        return Denoiser(architecture, OnnxRuntime(path, architecture))
-    from denoise_cli.photo.runtime_torch import TorchRuntime
+        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture))
+    from denoise_cli.photo.runtimes.pytorch import TorchRuntime
 
-    return Denoiser(architecture, TorchRuntime(path, device))
+    return PhotoDenoiser(architecture, TorchRuntime(path, device))
 
 
 def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:
-    """The weight file of a denoiser; arguments and errors as `load_denoiser`."""
+    """The weight file of a denoiser; arguments and errors as `load_photo_denoiser`."""
     wanted = None if model is None else denoiser_info(model).name
     if weights is None:
         return find_bundled(wanted or DEFAULT_MODEL, batch_norm)

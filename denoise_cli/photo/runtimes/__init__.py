@@ -1,0 +1,1 @@
+"""What computes a network: ONNX Runtime or PyTorch."""

@@ -1,0 +1,1 @@
+"""Windows of a photo, so that memory depends on the window alone."""

@@ -29,7 +29,7 @@ from training import OurLoop
 
 from denoise_cli.config import TrainConfig
 from denoise_cli.devices import autocast, resolve_precision
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models import count_parameters
 from denoise_cli.models.photo_unet.graph import photo_unet
 from denoise_cli.models.photo_unet.network import PhotoUNet

@@ -35,8 +35,8 @@ from candidates import (
 from torch import nn
 
 from denoise_cli.data.load import load_dataset
-from denoise_cli.evaluation.baselines import classical
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.comparison.classical import classical_method
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
@@ -73,7 +73,7 @@ def ways() -> dict[str, Way]:
     for name, model, build in (("DnCNN", dncnn_layers(), dncnn), ("FFDNet", FFDNet(), ffdnet)):
         found[name] = on_picture(graph_of(model, build))
     for name in CLASSICAL:
-        method = classical(name, "basic")[0]
+        method = classical_method(name, "basic")[0]
         found[name] = lambda picture, method=method: method(torch.from_numpy(picture))
     return found
 
@@ -114,7 +114,7 @@ def classical_scores(data: Path) -> dict[str, list[dict[str, object]]]:
         source = load_dataset(str(data / tested.folder), "test")
         for noise in tested.noises:
             for name, rows in scores.items():
-                method, settings = classical(name, noise)
+                method, settings = classical_method(name, noise)
                 result = score(method, source, parse_noise(noise), device=torch.device("cpu"))
                 psnr = round(float(result.psnr.clamp(max=100).mean()), 3)
                 rows.append({"set": tested.name, "noise": noise, "psnr": psnr, "settings": settings})

@@ -19,10 +19,10 @@ import torch
 
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.source import Images
-from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.intervals import mean_interval
-from denoise_cli.evaluation.scoring import score
-from denoise_cli.evaluation.told import told_logits
+from denoise_cli.evaluation.scores.classification import classify_images
+from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
+from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models.guidance import Source
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
@@ -64,7 +64,7 @@ def table_row(path: Path, source: Images, noise: str) -> str:
     cells, psnr = [], {}
     for told in TOLD:
         model.source = told
-        logits = told_logits(model, architecture.classes, source, specs, device=device)
+        logits = guidance_logits(model, architecture.classes, source, specs, device=device)
         psnr[told] = score(model, source, specs, device=device, logits=logits).psnr
         mean, low, high = mean_interval((psnr[told] - psnr["predicted"]).numpy())
         gain = "" if told == "predicted" else f": {mean:+.4f} ({low:+.4f} to {high:+.4f})"

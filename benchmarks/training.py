@@ -30,12 +30,12 @@ from torch.utils.data import DataLoader, Dataset
 from denoise_cli.config import TrainConfig
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import ALONE
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models import build_denoiser
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
+from denoise_cli.training.build import build_model
 from denoise_cli.training.data import Data, load_data
-from denoise_cli.training.network import build_model
 from denoise_cli.training.trainer import Trainer
 
 Step = Callable[[], None]

@@ -18,7 +18,7 @@ PREFIX = ".denoise-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place only if the block succeeds.
 
     The file is synced to the disk first, so that a crash leaves the old file or the new one.
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
-    with replacing(path) as temporary:
+    with atomic_write_path(path) as temporary:
         temporary.write_bytes(data)
 
 

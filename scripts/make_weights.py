@@ -30,13 +30,13 @@ from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.config import ClassifyConfig, TrainConfig, load_config
 from denoise_cli.data.load import load_dataset
 from denoise_cli.devices import resolve_device
-from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.scores.classification import classify_images
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.files import write_atomic
 from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
-from denoise_cli.training.start import train
+from denoise_cli.training.run import train
 from denoise_cli.weights.files import load_classifier, load_weights, save_weights
 from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
 from denoise_cli.weights.test_sets import TEST_SETS

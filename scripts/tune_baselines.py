@@ -10,8 +10,8 @@ import sys
 import torch
 
 from denoise_cli.data.load import load_dataset
-from denoise_cli.evaluation.baselines import LEVELS, methods
-from denoise_cli.evaluation.tuning import Axes, tune
+from denoise_cli.evaluation.comparison.classical import LEVELS, methods
+from denoise_cli.evaluation.comparison.tuning import Axes, tune
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import parse_noise
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from denoise_cli.evaluation.published import STUDY, awgn_rows
+from denoise_cli.evaluation.comparison.published import STUDY_SCORES, awgn_rows
 from denoise_cli.weights.store import list_bundled
 from denoise_cli.weights.test_sets import TEST_SETS
 
@@ -78,8 +78,10 @@ def _rows() -> Iterable[tuple[str, list[str]]]:
     measured = json.loads(MEASURED.read_text())
     for entry in list_bundled():
         card = entry.card
-        study = [STUDY.get((card["model"], card["batch_norm"], noise)) for noise in ("basic", "intense")]
-        published = " / ".join("–" if cell is None else f"{cell[0]:.2f}" for cell in study)
+        study = [
+            STUDY_SCORES.get((card["model"], card["batch_norm"], noise)) for noise in ("basic", "intense")
+        ]
+        published = " / ".join("–" if row is None else f"{row[0]:.2f}" for row in study)
         size = f"{card['parameters'] / 1e6:.2f} M"
         scores = map(_score(card["scores"]), COLUMNS)
         yield entry.name, [f"`{entry.name}`", size, _cost(measured, entry.name), *scores, published]

@@ -14,10 +14,10 @@ import argparse
 import re
 from pathlib import Path
 
-from denoise_cli.evaluation.guidance_chart import draw_gains
-from denoise_cli.evaluation.guidance_results import GuidanceResults, read_guidance
-from denoise_cli.evaluation.output import render
-from denoise_cli.files import replacing, write_atomic
+from denoise_cli.evaluation.guidance.chart import draw_gains
+from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
+from denoise_cli.evaluation.render import render
+from denoise_cli.files import atomic_write_path, write_atomic
 
 PAGE = Path(__file__).parents[1] / "docs" / "guidance.md"
 BLOCK = re.compile(
@@ -44,7 +44,7 @@ def main() -> None:
         )
     for name, results in stored.items():
         for figure_name, figure in draw_gains(results).items():
-            with replacing(page.with_name(f"{name}-{figure_name}.png")) as path:
+            with atomic_write_path(page.with_name(f"{name}-{figure_name}.png")) as path:
                 figure.savefig(path, dpi=130)
     write_atomic(page, fresh.encode())
 

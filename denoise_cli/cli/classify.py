@@ -120,7 +120,7 @@ def _find(config: ClassifyConfig, weights: str | None) -> Path:
 def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json: bool) -> None:
     if not image.is_file():
         raise UsageError(f"There is no picture {image}.")
-    from denoise_cli.evaluation.classify_report import classify_photo
+    from denoise_cli.evaluation.run_classifier import classify_photo
 
     guesses = classify_photo(_find(config, weights), image, config.device)[:_TOP]
     if json:
@@ -133,7 +133,7 @@ def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json
 
 
 def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, json: bool) -> None:
-    from denoise_cli.evaluation.classify_report import test_classifier
+    from denoise_cli.evaluation.run_classifier import test_classifier
     from denoise_cli.models.registry import unguided_by
     from denoise_cli.weights.store import find_bundled
 

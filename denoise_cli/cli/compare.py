@@ -15,9 +15,9 @@ from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
 from denoise_cli.errors import TrainingError, UsageError
-from denoise_cli.evaluation.guidance_results import GuidanceResults, read_guidance
-from denoise_cli.evaluation.output import SUFFIXES, TextFormat, render, write_folder
-from denoise_cli.evaluation.results import Results, read_results
+from denoise_cli.evaluation.comparison.results import Results, read_results
+from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
+from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
 from denoise_cli.files import check_writable, write_atomic
 
 _OUTPUT = "Output"
@@ -130,16 +130,16 @@ def compare(
 
     from denoise_cli.devices import resolve_device
     from denoise_cli.distributed import join, launched_device
-    from denoise_cli.evaluation.grid import run_grid
-    from denoise_cli.evaluation.guidance_scores import run_guidance
-    from denoise_cli.evaluation.own_noise import with_own_noise
+    from denoise_cli.evaluation.comparison.run import run_grid
+    from denoise_cli.evaluation.guidance.run import run_guidance
+    from denoise_cli.evaluation.scores.own_noise import with_own_noise
 
     settings = with_own_noise(settings)
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
-            from denoise_cli.training.grid import train_grid, training_folder
-            from denoise_cli.training.guidance import train_guided
+            from denoise_cli.training.plan_grid import train_grid, training_folder
+            from denoise_cli.training.plan_guidance import train_guided
 
             train_missing = train_guided if settings.guidance else train_grid
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)

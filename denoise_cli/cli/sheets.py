@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from denoise_cli.cli.console import console
-from denoise_cli.evaluation.guidance_results import GuidanceResults
-from denoise_cli.evaluation.output import tables_of
-from denoise_cli.evaluation.results import Results
-from denoise_cli.evaluation.tables import Group, Sheet
+from denoise_cli.evaluation.comparison.results import Results
+from denoise_cli.evaluation.guidance.results import GuidanceResults
+from denoise_cli.evaluation.render import tables_of
+from denoise_cli.evaluation.report.sheet import Group, Sheet
 
 _PADDING = 3
 

@@ -47,7 +47,7 @@ def test(
     }
     settings = load_config(TestConfig, config, set or [], flags)
 
-    from denoise_cli.evaluation.single import run_test
+    from denoise_cli.evaluation.run_test import run_test
 
     report = run_test(settings, console.progress)
     if report is None:

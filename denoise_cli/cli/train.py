@@ -78,7 +78,7 @@ def config_file(config: str | None, resume: Path | None, out: Path | None) -> st
 
 def run(config: RunConfig, resume: bool, overwrite: bool) -> Path | None:
     """Train with a display and return the weight file; None on all processes but the first."""
-    from denoise_cli.training.start import train as run_training
+    from denoise_cli.training.run import train as run_training
 
     display = TrainingDisplay(console)
     try:

@@ -27,7 +27,7 @@ Choice = Literal["none", "zero", "predicted", "oracle", "shuffled", "features"]
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 # These are told something that does not follow from the picture alone.
-BEYOND_THE_PICTURE: frozenset[Source] = frozenset({"oracle", "shuffled"})
+NEEDS_EXTERNAL_LOGITS: frozenset[Source] = frozenset({"oracle", "shuffled"})
 
 # Of the map that joins the deepest decoder level.
 GUIDANCE_CHANNELS = 32

@@ -81,12 +81,12 @@ class GuidedUNet(nn.Module):
         seen = self._see(x) if logits is None else logits
         if self.injection == "film":
             pooled = seen.mean(dim=(2, 3)) if seen.dim() == 4 else seen
-            told: Tensor = self.embed(pooled)[..., None, None]
+            guidance: Tensor = self.embed(pooled)[..., None, None]
         else:
-            told = self.embed(seen)
+            guidance = self.embed(seen)
             if seen.dim() == 2:
-                told = told.view(-1, GUIDANCE_CHANNELS, self.grid, self.grid)
-        return told * 0 if self.source == "zero" else told
+                guidance = guidance.view(-1, GUIDANCE_CHANNELS, self.grid, self.grid)
+        return guidance * 0 if self.source == "zero" else guidance
 
     @torch.no_grad()
     def _see(self, x: Tensor) -> Tensor:

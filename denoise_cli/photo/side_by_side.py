@@ -9,7 +9,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.files import replacing
+from denoise_cli.files import atomic_write_path
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.read import open_photo
 from denoise_cli.photo.pixels.colour import as_rgb, convert_depth, to_planes
@@ -67,7 +67,7 @@ def write_side_by_side(before: Path, after: Path, output: Path) -> None:
         rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops], column))
     page = np.concatenate([np.pad(row, ((0, _GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
     try:
-        with replacing(output) as temporary:
+        with atomic_write_path(output) as temporary:
             pyvips.Image.new_from_array(page[:-_GAP]).pngsave(str(temporary))
     except pyvips.Error as error:
         raise ImageError(f"{show(output)} cannot be written.") from error

@@ -1,1 +1,1 @@
-"""The training engine."""
+"""Training: the loop, its data, its checkpoints, several processes."""

@@ -21,14 +21,14 @@ from denoise_cli.seeds import derive_seed
 
 # A step's images are drawn in this many independent parts, so that 1, 2 or 4 processes
 # that share a step see the very same crops and noise.
-PARTS = 4
+SHARDS_PER_STEP = 4
 
 PassOrder = Callable[[Images, int], Tensor]
 """The indices of a data set in the order of one pass, from a seed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class WeightedSource:
     """One data set of a mixture, with its crop."""
 
     source: Images
@@ -39,7 +39,7 @@ class Stream:
     enlarge_share: float = 0.5
 
 
-def on_device(stream: Stream, device: torch.device) -> Stream:
+def on_device(stream: WeightedSource, device: torch.device) -> WeightedSource:
     """The stream with its images on a GPU, where they take at most half of its free memory.
 
     Elsewhere only the crops of a step travel.
@@ -78,7 +78,7 @@ class Batches:
         rank, world: This process and how many share a step.
     """
 
-    streams: tuple[Stream, ...]
+    streams: tuple[WeightedSource, ...]
     noise: tuple[NoiseSpec, ...]
     batch_size: int
     seed: int
@@ -122,9 +122,13 @@ class Batches:
         return range(self.rank * each, (self.rank + 1) * each)
 
     def _part_count(self) -> int:
-        return PARTS if PARTS % self.world == 0 and self.batch_size % PARTS == 0 else self.world
+        return (
+            SHARDS_PER_STEP
+            if SHARDS_PER_STEP % self.world == 0 and self.batch_size % SHARDS_PER_STEP == 0
+            else self.world
+        )
 
-    def _part(self, stream: Stream, indices: Tensor, step: int, scale: float, part: int) -> Batch:
+    def _part(self, stream: WeightedSource, indices: Tensor, step: int, scale: float, part: int) -> Batch:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, step, part))
         indices = indices.tensor_split(self._part_count())[part]
         source = stream.source
@@ -166,10 +170,10 @@ def _resized(x: Tensor, side: int) -> Tensor:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(PARTS)
+    return ThreadPoolExecutor(SHARDS_PER_STEP)
 
 
-class Ahead:
+class Prefetcher:
     """Draws the next step's batch while this one trains, where images are read from the disk."""
 
     def __init__(self, batches: Batches) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from denoise_cli.files import replacing
+from denoise_cli.files import atomic_write_path
 from denoise_cli.runs import RunFolder
 
 
@@ -26,5 +26,5 @@ def draw_curve(run: RunFolder) -> None:
         [row["step"] for row in validations], [row[metric] for row in validations], "o-", color="tab:red"
     )
     right.set_ylabel("validation PSNR (dB)" if metric == "psnr" else "validation accuracy", color="tab:red")
-    with replacing(run.curve) as path:
+    with atomic_write_path(run.curve) as path:
         figure.savefig(path, dpi=110)

@@ -16,11 +16,11 @@ from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pairs import without_pairs
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.single import check_noise
-from denoise_cli.evaluation.told import true_classes
+from denoise_cli.evaluation.scores.guidance_logits import true_classes
+from denoise_cli.evaluation.scores.test_images import check_noise
 from denoise_cli.noise.spec import is_real, parse_noise
 from denoise_cli.seeds import derive_seed
-from denoise_cli.training.batches import Stream
+from denoise_cli.training.batches import WeightedSource
 
 DEFAULT_CROP = 96
 
@@ -29,7 +29,7 @@ DEFAULT_CROP = 96
 class Data:
     """Training streams, validation images and what was skipped."""
 
-    streams: tuple[Stream, ...]
+    streams: tuple[WeightedSource, ...]
     validation: ImageSource
     held_out: bool
 
@@ -55,7 +55,7 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
     memory = memory_share() if memory is None else memory
     data = config.data
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
-    streams: list[Stream] = []
+    streams: list[WeightedSource] = []
     validation = []
     validates_pairs = is_real(parse_noise(config.scoring_noise))
     for number, item in enumerate(wanted):
@@ -78,7 +78,16 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
                 f"{', '.join(source.classes)}), so their labels do not fit together.",
                 "Name the classes of the mixture: --set data.classes=[NAME, ...].",
             )
-        streams.append(Stream(source, crop, item.rescale, item.weight, item.enlarge, item.enlarge_share))
+        streams.append(
+            WeightedSource(
+                source,
+                crop,
+                rescale=item.rescale,
+                weight=item.weight,
+                enlarge=item.enlarge,
+                enlarge_share=item.enlarge_share,
+            )
+        )
         if held is not None:
             validation.append(_centre_crops(held, crop, data.validation_limit // len(wanted)))
     if not validation:

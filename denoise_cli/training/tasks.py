@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from denoise_cli.config import ClassifyConfig, TrainConfig
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
-from denoise_cli.evaluation.classification import classify_images
-from denoise_cli.evaluation.scoring import score
-from denoise_cli.evaluation.told import told_logits
+from denoise_cli.evaluation.scores.classification import classify_images
+from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models.guided import true_logits
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
@@ -47,11 +47,11 @@ class DenoiseTask:
         self._kind = config.loss
         self._noise = validation_noise
         self._classes = classes
-        self._tells_truth = config.guidance.source == "oracle"
+        self._uses_true_labels = config.guidance.source == "oracle"
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
         inputs: tuple[Tensor | None, ...] = (batch.noisy,)
-        if self._tells_truth:
+        if self._uses_true_labels:
             assert batch.labels is not None
             inputs = (batch.noisy, None, true_logits(batch.labels, len(self._classes)))
         return pixel_loss(self._kind, model(*inputs).float(), batch.clean)
@@ -59,7 +59,7 @@ class DenoiseTask:
     def validate(
         self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
-        logits = told_logits(model, self._classes, source, self._noise, device=device, world=world)
+        logits = guidance_logits(model, self._classes, source, self._noise, device=device, world=world)
         scores = score(model, source, self._noise, device=device, world=world, logits=logits)
         return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
 

@@ -17,14 +17,14 @@ from denoise_cli.distributed import World
 from denoise_cli.errors import ConfigError, TrainingError, quoted
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
-from denoise_cli.training.batches import Ahead, Batches, on_device
+from denoise_cli.training.batches import Batches, Prefetcher, on_device
+from denoise_cli.training.build import build_task
 from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from denoise_cli.training.data import Data
-from denoise_cli.training.engine import Engine
 from denoise_cli.training.meter import Meter
-from denoise_cli.training.network import build_task
 from denoise_cli.training.optim import MovingAverage, build_optimizer, learning_rate
-from denoise_cli.training.stop import Interrupted, catch_signals
+from denoise_cli.training.parallel import WrappedModel
+from denoise_cli.training.signals import Interrupted, catch_signals
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 
@@ -77,7 +77,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, config.optim, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = MovingAverage(self.model, config.optim.ema) if config.optim.ema else None
-        self.engine = Engine(self.model, config, device, world, self.total, reporter.note)
+        self.wrapped = WrappedModel(self.model, config, device, world, self.total, reporter.note)
         batches = Batches(
             tuple(on_device(stream, device) for stream in data.streams),
             parse_noise(config.noise),
@@ -91,7 +91,7 @@ class Trainer:
             rank=world.rank,
             world=world.size,
         )
-        self.batches = Ahead(batches)
+        self.batches = Prefetcher(batches)
 
     def run(self) -> None:
         """Train to the end."""
@@ -145,7 +145,7 @@ class Trainer:
             group["lr"] = learning_rate(self.config.optim, self.step, self.total)
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.dtype):
-            loss = self.task.loss(self.engine, batch, self.step)
+            loss = self.task.loss(self.wrapped, batch, self.step)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if self.config.optim.clip:
             self.scaler.unscale_(self.optimizer)

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.models.guidance import BEYOND_THE_PICTURE, Injection, Source
+from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS, Injection, Source
 from denoise_cli.models.info import Kind
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 
@@ -42,9 +42,9 @@ class Architecture:
     injection: Injection = "concat"
 
 
-def check_needs_picture_alone(architecture: Architecture, path: str | Path) -> None:
+def reject_external_guidance(architecture: Architecture, path: str | Path) -> None:
     """Refuse a denoiser that must be told more than a photo shows; raises `WeightsError`."""
-    if architecture.guidance in BEYOND_THE_PICTURE:
+    if architecture.guidance in NEEDS_EXTERNAL_LOGITS:
         raise WeightsError(
             f"{path} has `{architecture.guidance}` guidance: it is told of each picture what no photo "
             "shows, so it can only be scored on test images.",

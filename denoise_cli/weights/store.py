@@ -27,7 +27,7 @@ class Bundled:
         return self.path.stem
 
     @property
-    def began_folded(self) -> bool:
+    def starts_from_folded_batch_norm(self) -> bool:
         """Whether training began from the file with batch norm, folded into the convolutions."""
         start: str | None = self.card["training"]["init"]
         return start == bundled_name(self.card["model"], batch_norm=True) != self.name

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from denoise_cli.training.stop import Interrupted
+from denoise_cli.training.signals import Interrupted
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
 

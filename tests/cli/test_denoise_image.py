@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from denoise_cli.errors import UsageError
-from denoise_cli.files import PREFIX, replacing
+from denoise_cli.files import PREFIX, atomic_write_path
 from denoise_cli.models import build_denoiser
 from denoise_cli.photo.files.paths import find_photos, parse_shard
 from denoise_cli.weights.files import save_weights
@@ -219,7 +219,7 @@ def test_two_runs_in_one_folder(denoise, cae, tmp_path):
     """A run leaves alone what another one is writing, and clears what a killed one left."""
     write_photo(tmp_path / "a.png")
     (tmp_path / f"{PREFIX}killed.png").touch()
-    with replacing(tmp_path / "b.png") as at_work:
+    with atomic_write_path(tmp_path / "b.png") as at_work:
         at_work.write_bytes(b"half")
         assert denoise("denoise-image", "a.png", "--weights", cae).returncode == 0
     assert files_below(tmp_path) == {"a.png", "a.denoised.png", "b.png"}

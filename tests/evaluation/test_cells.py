@@ -9,9 +9,15 @@ import torch
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.errors import WeightsError
-from denoise_cli.evaluation.cells import CellName, cell_names, find_candidates, read_runs, train_command
-from denoise_cli.evaluation.results import Cell, Results
-from denoise_cli.evaluation.tables import build_sheets
+from denoise_cli.evaluation.comparison.cells import (
+    CellName,
+    cell_names,
+    find_candidates,
+    read_runs,
+    train_command,
+)
+from denoise_cli.evaluation.comparison.results import Cell, Results
+from denoise_cli.evaluation.comparison.tables import build_sheets
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
 

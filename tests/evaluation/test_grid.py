@@ -14,12 +14,12 @@ import yaml
 from PIL import Image
 
 from denoise_cli.config import CompareConfig, TestConfig, TestDataConfig
-from denoise_cli.evaluation.baselines import LEVELS, TUNED, classical, methods
-from denoise_cli.evaluation.grid import run_grid
-from denoise_cli.evaluation.published import STUDY, awgn_rows, stl10_share
-from denoise_cli.evaluation.results import Cell, Results
-from denoise_cli.evaluation.single import run_test
-from denoise_cli.evaluation.tables import build_sheets
+from denoise_cli.evaluation.comparison.classical import LEVELS, TUNED, classical_method, methods
+from denoise_cli.evaluation.comparison.published import STUDY_SCORES, awgn_rows, stl10_share
+from denoise_cli.evaluation.comparison.results import Cell, Results
+from denoise_cli.evaluation.comparison.run import run_grid
+from denoise_cli.evaluation.comparison.tables import build_sheets
+from denoise_cli.evaluation.run_test import run_test
 from denoise_cli.seeds import derive_seed
 from denoise_cli.weights.files import build, load_weights, save_weights
 from denoise_cli.weights.header import Architecture
@@ -130,14 +130,14 @@ def test_folded_weights_are_not_passed_off_as_trained_without_batch_norm(
 ) -> None:
     save_run(tmp_path / "runs/a", 1, batch_norm=False)
     data = TestDataConfig(dataset=str(image_folder))
-    for fields, told in (
+    for fields, extra in (
         ({"batch_norm": (False,)}, True),
         ({"batch_norm": (True,)}, False),
         ({"batch_norm": (False,), "weights": tmp_path / "runs"}, False),
     ):
         results = compare(data=data, **fields)
         assert results.cells[-1].psnr is not None
-        assert any("folded" in note for note in results.notes) == told
+        assert any("folded" in note for note in results.notes) == extra
 
 
 def test_published_values_stand_only_where_they_compare(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_published_values_stand_only_where_they_compare(tmp_path: Path) -> None:
     by_image = compare(weights=tmp_path / "runs", data=data)
     by_paper = compare(weights=tmp_path / "runs", data=data, protocol="paper")
     assert all(cell.published_psnr is None for cell in by_image.cells)
-    assert (by_paper.cells[-1].published_psnr, by_paper.cells[-1].published_ssim) == STUDY[
+    assert (by_paper.cells[-1].published_psnr, by_paper.cells[-1].published_ssim) == STUDY_SCORES[
         "cae", True, "basic"
     ]
     assert any("a part of STL-10" in note for note in by_paper.notes)
@@ -173,7 +173,7 @@ def test_every_baseline_removes_noise(method: str) -> None:
     for noise, sigma in LEVELS.items():
         generator = torch.Generator().manual_seed(1)
         noisy = (clean + sigma * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
-        module, settings = classical(method, noise)
+        module, settings = classical_method(method, noise)
         assert settings == TUNED[method][noise]
         cleaned = module(noisy)
         assert (cleaned - clean).square().mean() < 0.95 * (noisy - clean).square().mean()

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.guidance_chart import draw_gains
-from denoise_cli.evaluation.guidance_gains import build_rows
-from denoise_cli.evaluation.guidance_report import build_guidance_sheets
-from denoise_cli.evaluation.guidance_results import GuidanceResults, GuidedRun, Variant, read_guidance
-from denoise_cli.evaluation.intervals import seed_interval
+from denoise_cli.evaluation.guidance.chart import draw_gains
+from denoise_cli.evaluation.guidance.gains import build_rows
+from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant, read_guidance
+from denoise_cli.evaluation.guidance.tables import build_guidance_sheets
+from denoise_cli.evaluation.scores.intervals import seed_interval
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "update_guidance.py"
 PAGE = "# Guidance\n\nBefore.\n\n<!-- results: gains.json -->\nstale\n<!-- end of results -->\n\nAfter.\n"

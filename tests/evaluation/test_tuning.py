@@ -15,9 +15,9 @@ from skimage.filters import gaussian
 from denoise_cli.config import TestDataConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation import baselines
-from denoise_cli.evaluation.baselines import CLEANERS, Classical, classical
-from denoise_cli.evaluation.tuning import (
+from denoise_cli.evaluation.comparison import classical
+from denoise_cli.evaluation.comparison.classical import CLEANERS, Classical, classical_method
+from denoise_cli.evaluation.comparison.tuning import (
     CROPS,
     REAL_AXES,
     SIDE,
@@ -86,19 +86,19 @@ def test_small_pairs_are_taken_whole_and_unreadable_ones_left_out(tmp_path: Path
 
 
 def test_every_method_that_can_run_is_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "_is_installed", lambda method: False)
+    monkeypatch.setattr(classical, "_is_installed", lambda method: False)
     write(tmp_path, "train", 2)
     write(tmp_path, "test", 1)
     seen: list[int] = []
     tuned = tune_on_pairs(TestDataConfig(dataset=str(tmp_path)), seen.append)
     assert sum(seen) == count_settings()
-    assert set(tuned.settings) == set(baselines.methods()) == set(CLEANERS) - {"opencv nlm", "bm3d"}
+    assert set(tuned.settings) == set(classical.methods()) == set(CLEANERS) - {"opencv nlm", "bm3d"}
     source = load_dataset(str(tmp_path), "test")
     assert source.noisy is not None
     noisy, clean = (half.image(0)[None].float() / 255 for half in (source.noisy, source))
     for method, settings in tuned.settings.items():
         assert all(value in REAL_AXES[method][name] for name, value in settings.items())
-        cleaned = classical(method, "real", tuned.settings)[0](noisy)
+        cleaned = classical_method(method, "real", tuned.settings)[0](noisy)
         assert (cleaned - clean).square().mean() < (noisy - clean).square().mean()
     assert "2 train pairs" in tuned.note
 
@@ -108,9 +108,9 @@ def test_without_train_pairs_the_nearest_settings_are_taken(tmp_path: Path) -> N
     (tmp_path / "test").rename(tmp_path / "pairs")
     tuned = tune_on_pairs(TestDataConfig(dataset=str(tmp_path / "pairs")), lambda count: None)
     assert tuned.settings == {} and "no train pairs" in tuned.note
-    _, settings = classical("nlm", "real", tuned.settings)
-    assert settings == baselines.TUNED["nlm"]["gaussian:0.05"]
-    assert any("gaussian:0.05" in line for line in baselines.notes(["real"]))
+    _, settings = classical_method("nlm", "real", tuned.settings)
+    assert settings == classical.TUNED["nlm"]["gaussian:0.05"]
+    assert any("gaussian:0.05" in line for line in classical.notes(["real"]))
 
 
 def test_opencv_is_called_as_it_documents(monkeypatch: pytest.MonkeyPatch) -> None:

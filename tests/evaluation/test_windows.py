@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from denoise_cli.evaluation.benchmark import Rounded
-from denoise_cli.evaluation.windows import CONTEXT, Centre, InStrips
+from denoise_cli.evaluation.comparison.benchmark import Rounded
+from denoise_cli.evaluation.scores.windows import CONTEXT, Centre, InStrips
 from denoise_cli.models import denoiser_info
 from denoise_cli.models.guidance import Injection
 from denoise_cli.models.guided import GuidedUNet
@@ -75,9 +75,9 @@ def test_strips_of_a_network_that_is_told_something(injection: Injection, streng
     logits = strength * torch.randn(1, 10, generator=generator)
     x = torch.rand(1, 3, 601, 20, generator=generator)
     strips = InStrips(model, info, 300 * 20 * info.bytes_per_pixel)
-    told = strips(x, logits=logits)
-    torch.testing.assert_close(told, model(x, logits=logits), atol=2e-5, rtol=0)
-    assert float((told - strips(x)).abs().max()) > 1e-3
+    guidance = strips(x, logits=logits)
+    torch.testing.assert_close(guidance, model(x, logits=logits), atol=2e-5, rtol=0)
+    assert float((guidance - strips(x)).abs().max()) > 1e-3
 
 
 @settings(max_examples=60, deadline=None)

@@ -102,8 +102,8 @@ def test_film_starts_without_effect(source: Source) -> None:
 @torch.inference_mode()
 def test_film_of_a_tile_is_that_of_the_photo() -> None:
     model, x = awake(guided("predicted", "film")), pictures(1)
-    told = model.guidance(x)
-    assert torch.equal(model(x), model(x, told.expand(-1, -1, 4, 6)))
+    guidance = model.guidance(x)
+    assert torch.equal(model(x), model(x, guidance.expand(-1, -1, 4, 6)))
 
 
 def test_film_is_scale_and_shift() -> None:

@@ -146,7 +146,7 @@ def test_a_network_that_would_lose_is_told(tmp_path):
     clean = chelsea()
     noisy = clean + np.random.default_rng(0).normal(0, 3, clean.shape)
     Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(tmp_path / "a.png")
-    for model, told in (("cae", True), ("photo_unet", False)):
+    for model, extra in (("cae", True), ("photo_unet", False)):
         denoiser, output = load_photo_denoiser(model, runtime="onnx"), tmp_path / f"{model}.png"
         result = denoise_file(tmp_path / "a.png", output, denoiser, Settings(Controls()), lambda share: None)
-        assert any("photo_unet" in note for note in result.notes) == told
+        assert any("photo_unet" in note for note in result.notes) == extra

@@ -131,12 +131,12 @@ def test_tiff(channels, dtype, identity, tmp_path):
 
 def test_what_a_floating_point_file_loses_is_told(identity, tmp_path):
     pixels = make_pixels(3, np.float32)
-    for name, value, told in (("fits", 1.0, False), ("bright", 1.01, True), ("hole", np.nan, True)):
+    for name, value, extra in (("fits", 1.0, False), ("bright", 1.01, True), ("hole", np.nan, True)):
         # In the middle, so that it is found wherever it is.
         pixels[HEIGHT // 2, WIDTH // 2, 1] = value
         tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb")
         result = run(tmp_path / f"{name}.tif", tmp_path / f"{name}.out.tif", identity)
-        assert ("values outside 0 to 1 were cut off" in result.notes) == told
+        assert ("values outside 0 to 1 were cut off" in result.notes) == extra
 
 
 @pytest.mark.filterwarnings("error")

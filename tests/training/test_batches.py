@@ -8,7 +8,7 @@ import torch
 
 from denoise_cli.data.source import ImageSource
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.training.batches import Batches, Stream, _pass_order, _row
+from denoise_cli.training.batches import Batches, WeightedSource, _pass_order, _row
 
 
 def _source(count: int, size: int = 16) -> ImageSource:
@@ -23,7 +23,7 @@ def _batches(
     batch_size: int = 8, rank: int = 0, world: int = 1, noise: str = "blind", seed: int = 0
 ) -> Batches:
     return Batches(
-        (Stream(_source(20), 12),),
+        (WeightedSource(_source(20), 12),),
         parse_noise(noise),
         batch_size,
         seed,

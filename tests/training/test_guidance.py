@@ -15,8 +15,8 @@ from denoise_cli.models.guidance import Injection, Source
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.batches import Batches
+from denoise_cli.training.build import build_model, build_task
 from denoise_cli.training.data import Data, load_data, with_classes
-from denoise_cli.training.network import build_model, build_task
 from denoise_cli.weights.files import build, load_weights, save_weights
 from denoise_cli.weights.header import Architecture
 
@@ -54,9 +54,9 @@ def test_every_source_starts_as_the_same_unet(image_folder: Path, classifier: Pa
             )
             assert (architecture.guidance, architecture.injection) == (source, injection)
             assert isinstance(model, GuidedUNet)
-            told = {"logits": logits} if source in {"oracle", "shuffled"} else {}
+            extra = {"logits": logits} if source in {"oracle", "shuffled"} else {}
             with torch.no_grad():
-                torch.testing.assert_close(model.eval()(x, **told), plain(x))
+                torch.testing.assert_close(model.eval()(x, **extra), plain(x))
             state = model.unet.state_dict()
             for name, value in plain.state_dict().items():
                 ours = state[name]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.config import CompareConfig, TrainConfig, load_config
-from denoise_cli.training.guidance import plan_guided
+from denoise_cli.training.plan_guidance import plan_guided
 
 
 def configs(**fields: Any) -> list[Any]:

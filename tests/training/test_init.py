@@ -12,8 +12,8 @@ from torch import nn
 from denoise_cli.config import TrainConfig, load_config
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.guided import GuidedUNet
+from denoise_cli.training.build import build_model
 from denoise_cli.training.data import load_data
-from denoise_cli.training.network import build_model
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
 

@@ -15,9 +15,9 @@ from denoise_cli.data.source import ImageSource
 from denoise_cli.errors import DataError, UsageError
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
-from denoise_cli.training.batches import Batches, Stream
+from denoise_cli.training.batches import Batches, WeightedSource
 from denoise_cli.training.data import load_data
-from denoise_cli.training.start import _Silent, train
+from denoise_cli.training.run import _Silent, train
 
 
 def negatives(count: int = 8, size: tuple[int, int] = (20, 28)) -> ImageSource:
@@ -44,7 +44,7 @@ def write_patterned(root: Path, splits: tuple[str, ...] = ("train", "test")) -> 
     return root
 
 
-def batches(*streams: Stream, noise: str = "basic", rank: int = 0, world: int = 1) -> Batches:
+def batches(*streams: WeightedSource, noise: str = "basic", rank: int = 0, world: int = 1) -> Batches:
     return Batches(
         streams, parse_noise(noise), 8, 0, torch.device("cpu"), rotate=True, grey=0.3, rank=rank, world=world
     )
@@ -52,7 +52,7 @@ def batches(*streams: Stream, noise: str = "basic", rank: int = 0, world: int = 
 
 @pytest.mark.parametrize("crop", [12, 24])
 def test_pairs_get_no_other_noise_and_are_not_resampled(crop: int) -> None:
-    drawn = batches(Stream(negatives(), crop, rescale=0.5, enlarge=2.0, enlarge_share=1.0))
+    drawn = batches(WeightedSource(negatives(), crop, rescale=0.5, enlarge=2.0, enlarge_share=1.0))
     for step in range(4):
         batch = drawn[step]
         mean = batch.noisy.mean((2, 3), keepdim=True)
@@ -66,7 +66,7 @@ def test_pairs_get_no_other_noise_and_are_not_resampled(crop: int) -> None:
 
 def test_a_mixture_adds_noise_to_single_pictures_alone() -> None:
     plain = replace(negatives(), noisy=None)
-    mixed = batches(Stream(negatives(), 12), Stream(plain, 12))
+    mixed = batches(WeightedSource(negatives(), 12), WeightedSource(plain, 12))
     kinds = set()
     for step in range(12):
         batch = mixed[step]
@@ -79,8 +79,8 @@ def test_a_mixture_adds_noise_to_single_pictures_alone() -> None:
 
 
 def test_processes_share_the_very_pairs_of_one() -> None:
-    whole = batches(Stream(negatives(), 12))[3]
-    shares = [batches(Stream(negatives(), 12), rank=rank, world=2)[3] for rank in range(2)]
+    whole = batches(WeightedSource(negatives(), 12))[3]
+    shares = [batches(WeightedSource(negatives(), 12), rank=rank, world=2)[3] for rank in range(2)]
     assert torch.equal(torch.cat([share.noisy for share in shares]), whole.noisy)
     assert torch.equal(torch.cat([share.clean for share in shares]), whole.clean)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from denoise_cli.data.load import load_dataset
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models import count_parameters
 from denoise_cli.models.registry import DEFAULT_MODEL, STUDY_MODELS
 from denoise_cli.noise.spec import parse_noise
@@ -54,8 +54,8 @@ def test_the_default_and_all_models_of_the_study_are_bundled() -> None:
 
 @pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
 def test_a_file_that_began_folded_says_so(entry: Bundled) -> None:
-    assert entry.began_folded == any("folded" in limit for limit in entry.card["limits"])
-    assert not (entry.began_folded and entry.card["batch_norm"])
+    assert entry.starts_from_folded_batch_norm == any("folded" in limit for limit in entry.card["limits"])
+    assert not (entry.starts_from_folded_batch_norm and entry.card["batch_norm"])
 
 
 def test_the_bundle_stays_small() -> None:

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from denoise_cli.data.load import load_dataset
-from denoise_cli.evaluation.scoring import score
+from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.store import find_weights, list_bundled

@@ -15,7 +15,7 @@ import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.files import replacing
+from denoise_cli.files import atomic_write_path
 from denoise_cli.photo.files.bmp import write_bmp
 from denoise_cli.photo.files.formats import Format
 from denoise_cli.photo.files.png_stream import CancelledError, PngStream
@@ -100,7 +100,7 @@ def writing(path: Path, photo: Photo, encoding: Encoding) -> Iterator[Sink]:
         ImageError: The file cannot be written.
     """
     alpha = photo.alpha and encoding.format.alpha
-    with replacing(path) as temporary:
+    with atomic_write_path(path) as temporary:
         if encoding.bits == 32 or not encoding.format.loader:
             collector = _Collector(photo, alpha, encoding)
             yield collector

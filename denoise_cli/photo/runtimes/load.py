@@ -13,7 +13,7 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
-from denoise_cli.weights.header import Architecture, check_needs_picture_alone, read_header
+from denoise_cli.weights.header import Architecture, read_header, reject_external_guidance
 from denoise_cli.weights.store import find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "torch"]
@@ -91,7 +91,7 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
     found = read_header(path)
     if found.kind != "denoiser":
         raise WeightsError(f"{weights} holds a classifier, not a denoiser.")
-    check_needs_picture_alone(found, path)
+    reject_external_guidance(found, path)
     if wanted not in {None, found.name}:
         raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
     return path

@@ -1,0 +1,1 @@
+"""Networks and classical methods x settings x noises: scores, tables, charts."""

@@ -1,0 +1,168 @@
+"""Charts and picture grids of a comparison, drawn from its results alone; imports no torch."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from math import nan
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from denoise_cli.evaluation.comparison.results import Example, Results
+from denoise_cli.evaluation.report.sheet import column_title
+
+_LEVEL = re.compile(r"(gaussian|awgn):([\d.]+)")
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255")
+
+
+def draw_charts(results: Results) -> dict[str, Figure]:
+    """All charts that the results have enough for, by name."""
+    charts = {}
+    if any(cell.psnr is not None for cell in results.cells):
+        charts["psnr"] = draw_bars(results, "psnr")
+        charts["ssim"] = draw_bars(results, "ssim")
+    if len(_levels(results)) > 1:
+        charts["psnr-by-sigma"] = draw_sigma_curves(results)
+    if any(cell.seconds_per_megapixel and cell.kind != "input" for cell in results.cells):
+        charts["speed"] = draw_speed(results)
+    return charts
+
+
+def draw_bars(results: Results, score: str) -> Figure:
+    """Bars per method and column with 95 % intervals; `score` is `psnr` or `ssim`."""
+    scored = [m for m in results.methods if any(c.psnr is not None for c in results.cells if c.method == m)]
+    columns = results.columns
+    figure = Figure(figsize=(max(6.0, 1.1 * len(scored) + 2), 4), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(columns)
+    for number, (batch_norm, noise) in enumerate(columns):
+        places, heights, errors = [], [], []
+        for place, method in enumerate(scored):
+            cell = results.cell(method, batch_norm, noise)
+            value = getattr(cell, score) if cell else None
+            if cell is not None and value is not None:
+                interval = getattr(cell, f"{score}_interval") or (nan, nan)
+                places.append(place + (number - (len(columns) - 1) / 2) * width)
+                heights.append(value)
+                errors.append((value - interval[0], interval[1] - value))
+        axes.bar(
+            places,
+            heights,
+            width,
+            yerr=np.array(errors).T if errors else None,
+            capsize=2,
+            color=COLOURS[number % len(COLOURS)],
+            label=column_title(batch_norm, noise),
+        )
+    axes.set_xticks(range(len(scored)), scored, rotation=20, ha="right")
+    axes.set_ylabel("PSNR (dB)" if score == "psnr" else "SSIM")
+    axes.set_title(f"{results.dataset_name}, {len(results.images)} images", fontsize=10)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def draw_sigma_curves(results: Results) -> Figure:
+    """PSNR against the noise level, a curve per method and batch-norm setting."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    levels = _levels(results)
+    keys = dict.fromkeys((cell.method, cell.batch_norm) for cell in results.cells)
+    for number, (method, batch_norm) in enumerate(keys):
+        points = sorted(
+            (levels[cell.noise], cell.psnr)
+            for cell in results.cells
+            if (cell.method, cell.batch_norm) == (method, batch_norm)
+            and cell.noise in levels
+            and cell.psnr is not None
+        )
+        if points:
+            label = f"{method}, BN off" if batch_norm is False else method
+            style = "--" if batch_norm is False else "-"
+            axes.plot(
+                *zip(*points, strict=True), f"o{style}", color=COLOURS[number % len(COLOURS)], label=label
+            )
+    axes.set(xlabel="sigma of the noise, on [0, 1]", ylabel="PSNR (dB)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def draw_speed(results: Results) -> Figure:
+    """PSNR under the first noise against seconds per megapixel."""
+    noise = results.cells[0].noise
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for cell in results.cells:
+        if (
+            cell.noise == noise
+            and cell.kind != "input"
+            and cell.psnr is not None
+            and cell.seconds_per_megapixel
+        ):
+            colour = COLOURS[0] if cell.kind == "model" else COLOURS[1]
+            axes.plot(cell.seconds_per_megapixel, cell.psnr, "o", color=colour)
+            label = f"{cell.method}, BN off" if cell.batch_norm is False else cell.method
+            axes.annotate(
+                label, (cell.seconds_per_megapixel, cell.psnr), (5, 4), textcoords="offset points", fontsize=8
+            )
+    axes.set(
+        xscale="log", xlabel=f"seconds per megapixel, {results.device}", ylabel=f"PSNR (dB), {noise} noise"
+    )
+    axes.margins(x=0.15, y=0.12)
+    axes.grid(alpha=0.3, which="both")
+    return figure
+
+
+def draw_grid(examples: Sequence[Example]) -> Figure:
+    """Pictures of one noise: a row per image, below it the zoomed crop with its own PSNR."""
+    columns = max(len(example.pictures) for example in examples)
+    figure = Figure(figsize=(1.7 * columns, 3.9 * len(examples)), layout="constrained")
+    axes = figure.subplots(2 * len(examples), columns, squeeze=False)
+    for row, example in enumerate(examples):
+        left, top, side = example.crop
+        for column, picture in enumerate(example.pictures):
+            pixels = decode(picture.webp)
+            whole, zoom = axes[2 * row, column], axes[2 * row + 1, column]
+            _show(whole, pixels, f"{picture.title}\n{_decibel(picture.psnr)}")
+            whole.add_patch(
+                Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color="red", linewidth=1)
+            )
+            _show(zoom, pixels[top : top + side, left : left + side], f"crop {_decibel(picture.crop_psnr)}")
+    return figure
+
+
+def decode(webp: str) -> np.ndarray:
+    """The pixels (H, W, 3), uint8, of a picture in the results."""
+    with Image.open(BytesIO(base64.b64decode(webp))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
+    axes.imshow(pixels, interpolation="nearest")
+    axes.set_title(title, fontsize=7)
+    axes.set_axis_off()
+
+
+def _decibel(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f} dB"
+
+
+def noise_level(noise: str) -> float | None:
+    """Sigma on [0, 1] of a noise that is Gaussian alone."""
+    match = _LEVEL.fullmatch(noise)
+    if match is not None:
+        return float(match[2]) / (255 if match[1] == "awgn" else 1)
+    return 0.2 if noise == "basic" else None
+
+
+def _levels(results: Results) -> dict[str, float]:
+    """Sigma of each noise that has one and was scored."""
+    noises = dict.fromkeys(cell.noise for cell in results.cells if cell.psnr is not None)
+    return {noise: level for noise in noises if (level := noise_level(noise)) is not None}

@@ -1,0 +1,159 @@
+"""What a comparison found: everything that its tables, charts and report show, as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from denoise_cli.errors import DataError
+from denoise_cli.evaluation.report.record import Interval, Record
+
+
+class ScoredRun(Record):
+    """One weight file of a cell and what it reached."""
+
+    weights: str
+    """Path, or `bundled`."""
+    sha256: str
+    trained_on: str
+    """Noise that it was trained on."""
+    seed: int | None
+    """Seed of its training; None where that is not known."""
+    psnr: float | None
+    ssim: float | None
+
+
+class Cell(Record):
+    """One method under one noise.
+
+    PSNR in dB and SSIM are means over the images by the protocol of the comparison; where
+    several runs are averaged, of the per-image means. Intervals are 95 % bootstrap intervals
+    over images (over photos, where the images are crops of photos).
+    """
+
+    method: str
+    kind: Literal["input", "classical", "model"]
+    batch_norm: bool | None = None
+    """None where the method has no such setting."""
+    noise: str
+    missing: str = ""
+    """Why there are no scores; empty where there are."""
+    make: str = ""
+    """The command that makes missing weights."""
+    runs: tuple[ScoredRun, ...] = ()
+    settings: dict[str, float] = Field(default_factory=dict)
+    """Parameters of a classical method."""
+    psnr: float | None = None
+    psnr_interval: Interval | None = None
+    psnr_spread: float | None = None
+    """Standard deviation of the mean PSNR over training seeds; None for a single run."""
+    ssim: float | None = None
+    ssim_interval: Interval | None = None
+    to_best: float | None = None
+    """Mean paired per-image difference in PSNR to the best cell of the column; 0 for that one."""
+    to_best_interval: Interval | None = None
+    published_psnr: float | None = None
+    published_ssim: float | None = None
+    seconds_per_megapixel: float | None = None
+    image_psnr: tuple[float | None, ...] = ()
+    """Per image, in the order of `Results.images`."""
+    image_ssim: tuple[float | None, ...] = ()
+
+
+class Cost(Record):
+    """What a model takes."""
+
+    parameters: int
+    """Trainable, with batch norm."""
+    gflop_per_megapixel: float
+
+
+class Picture(Record):
+    """One picture of an example: `original`, `noisy` or a method's output."""
+
+    title: str
+    webp: str
+    """Base64 of a WebP file."""
+    psnr: float | None
+    """Of the picture as shown, in dB; None for the original."""
+    crop_psnr: float | None
+    """Of the zoomed crop."""
+
+
+class Example(Record):
+    """One image under one noise, cleaned by every method."""
+
+    name: str
+    noise: str
+    crop: tuple[int, int, int]
+    """Left, top and side of the zoomed crop, in pixels."""
+    pictures: tuple[Picture, ...]
+
+
+class PublishedRow(Record):
+    """A row of a published table: PSNR by noise."""
+
+    method: str
+    psnr: dict[str, float]
+
+
+class Results(Record):
+    """A whole comparison."""
+
+    format: Literal[1] = 1
+    dataset: str
+    images: tuple[str, ...]
+    protocol: Literal["image", "paper"]
+    benchmark: Literal["awgn", "real"] | None = None
+    seed: int
+    device: str
+    versions: dict[str, str]
+    costs: dict[str, Cost]
+    cells: tuple[Cell, ...]
+    published: tuple[PublishedRow, ...] = ()
+    examples: tuple[Example, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set without the folders above it."""
+        return PurePath(self.dataset.rstrip("/")).name
+
+    @property
+    def columns(self) -> list[tuple[bool | None, str]]:
+        """(batch norm, noise) pairs that models were asked for, in order.
+
+        Batch norm is None where no model that is compared has it.
+        """
+        pairs = list(dict.fromkeys((cell.batch_norm, cell.noise) for cell in self.cells))
+        return [pair for pair in pairs if pair[0] is not None] or pairs
+
+    @property
+    def methods(self) -> list[str]:
+        """Method names in the order of their rows."""
+        return list(dict.fromkeys(cell.method for cell in self.cells))
+
+    def cell(self, method: str, batch_norm: bool | None, noise: str) -> Cell | None:
+        """The cell of a row and column; methods without batch norm stand in every column of a noise."""
+        for cell in self.cells:
+            if cell.method == method and cell.noise == noise and cell.batch_norm in {None, batch_norm}:
+                return cell
+        return None
+
+
+def read_results(path: Path) -> Results:
+    """Read what `denoise compare --format json` wrote.
+
+    Raises:
+        DataError: Missing, or not such a file.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", "Make one: denoise compare -o results.json")
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(
+            f"{path} does not hold the results of a comparison.", "Make them: denoise compare -o results.json"
+        ) from error

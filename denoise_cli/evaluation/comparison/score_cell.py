@@ -1,0 +1,147 @@
+"""Score one cell of a comparison: a model's runs, or one other method."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from denoise_cli.data.source import Images
+from denoise_cli.distributed import World
+from denoise_cli.evaluation.comparison.cells import Candidate, CellName
+from denoise_cli.evaluation.comparison.gallery import Gallery
+from denoise_cli.evaluation.comparison.results import Cell, ScoredRun
+from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.scoring import Scores, score
+from denoise_cli.evaluation.scores.windows import InStrips
+from denoise_cli.files import finite
+from denoise_cli.models import denoiser_info
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.weights.files import load_weights
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringContext:
+    """What all cells of a comparison share.
+
+    Attributes:
+        source: The clean images.
+        seed: Of the test noise.
+        paper: Score by the study's pooled protocol.
+        published: Wraps a denoiser so that its output is scored as a benchmark's papers do.
+        grey: Images and noise are grey.
+        gallery: Collects example pictures.
+        on_images: Called with the number of images done since the last call.
+    """
+
+    source: Images
+    device: torch.device
+    world: World
+    seed: int
+    paper: bool
+    published: Callable[[nn.Module], nn.Module]
+    grey: bool
+    gallery: Gallery
+    on_images: Callable[[int], None]
+
+
+def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringContext) -> Cell:
+    """Score a model; several runs of one cell are averaged image by image."""
+    all_scores: list[Scores] = []
+    runs: list[ScoredRun] = []
+    for candidate in candidates:
+        _, model = load_weights(candidate.path)
+        model = model.to(task.device)
+        scores = _score(InStrips(model, denoiser_info(cell.model)), cell.noise, task)
+        if not runs:
+            title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
+            task.gallery.add(title, cell.noise, model, task.device)
+        psnr, ssim = _means(scores, task.paper)
+        all_scores.append(scores)
+        runs.append(
+            ScoredRun(
+                weights=candidate.label,
+                sha256=hashlib.sha256(candidate.path.read_bytes()).hexdigest(),
+                trained_on=candidate.architecture.noise,
+                seed=candidate.seed,
+                psnr=psnr,
+                ssim=ssim,
+            )
+        )
+    spread = (
+        float(np.std(np.array([run.psnr for run in runs], np.float64), ddof=1)) if len(runs) > 1 else None
+    )
+    return Cell(
+        method=cell.model,
+        kind="model",
+        batch_norm=cell.batch_norm,
+        noise=cell.noise,
+        runs=tuple(runs),
+        psnr_spread=finite(spread),
+        **_summary(all_scores, task),
+    )
+
+
+def score_method(
+    method: str,
+    kind: Literal["input", "classical"],
+    clean: nn.Module,
+    noise: str,
+    settings: dict[str, float],
+    task: ScoringContext,
+) -> Cell:
+    """Score something that needs no weights; `clean` runs on the CPU."""
+    if kind == "classical":
+        task.gallery.add(method, noise, clean, torch.device("cpu"))
+    scores = _score(clean, noise, replace(task, device=torch.device("cpu")))
+    return Cell(method=method, kind=kind, noise=noise, settings=settings, **_summary([scores], task))
+
+
+def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
+    return score(
+        task.published(model),
+        task.source,
+        parse_noise(noise),
+        device=task.device,
+        seed=task.seed,
+        study_protocol=task.paper,
+        grey=task.grey,
+        world=task.world,
+        on_images=task.on_images,
+    )
+
+
+def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
+    if paper:
+        return scores.study_psnr, scores.study_ssim
+    psnr, ssim = (finite(mean_interval(values.numpy())[0]) for values in (scores.psnr, scores.ssim))
+    return psnr, ssim
+
+
+def _summary(all_scores: Sequence[Scores], task: ScoringContext) -> dict[str, Any]:
+    """The fields of a `Cell` that scores give, averaged over runs."""
+    groups = None if task.source.groups is None else task.source.groups.numpy()
+    pixels = int(task.source.shapes.prod(1).sum())
+    seconds = float(np.mean([scores.seconds_per_image for scores in all_scores])) * len(task.source)
+    fields: dict[str, Any] = {"seconds_per_megapixel": seconds / (pixels / 1e6)}
+    for name in ("psnr", "ssim"):
+        values: Values = np.mean([getattr(scores, name).numpy() for scores in all_scores], 0)
+        mean, low, high = mean_interval(values, groups)
+        # Where no image has a finite score (the noisy input without noise) there is no mean.
+        scored = np.isfinite(mean)
+        fields[name], fields[f"{name}_interval"] = (mean, (low, high)) if scored else (None, None)
+        fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
+    if task.paper:
+        # The pooled score of a batch is no mean over images, so it has no interval over them.
+        pooled = np.array([(s.study_psnr, s.study_ssim) for s in all_scores], np.float64).mean(0)
+        fields |= {"psnr": float(pooled[0]), "ssim": float(pooled[1])}
+        fields |= {"psnr_interval": None, "ssim_interval": None}
+    return fields

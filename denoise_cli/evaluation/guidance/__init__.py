@@ -1,0 +1,1 @@
+"""What guidance is worth: guided networks against the plain one."""

@@ -1,0 +1,93 @@
+"""What a comparison of guidance found, image by image, as JSON; imports no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePath
+from typing import Literal
+
+from pydantic import ValidationError
+
+from denoise_cli.errors import DataError
+from denoise_cli.evaluation.report.record import Record
+from denoise_cli.models.guidance import Choice, Injection
+
+
+class Variant(Record):
+    """What runs that differ in their seed and noise alone have in common."""
+
+    model: str
+    """The plain denoiser where the source is `none`."""
+    source: Choice
+    injection: Injection | None
+    """None where the source is `none`."""
+    batch_norm: bool
+
+
+class GuidedRun(Record):
+    """One training run, scored under one noise."""
+
+    variant: Variant
+    noise: str
+    trained_on: str
+    """Noise that it was trained on."""
+    seed: int | None
+    """Seed of its training; None where that is not known."""
+    weights: str
+    sha256: str
+    psnr: tuple[float, ...]
+    """dB, per image, in the order of `GuidanceResults.images`."""
+    ssim: tuple[float, ...]
+    right: str
+    """A digit per image: 1 where its classifier names the noisy image's class, else 0.
+
+    Empty without classifier or labels.
+    """
+
+
+class GuidanceResults(Record):
+    """A whole comparison of guidance."""
+
+    kind: Literal["guidance"] = "guidance"
+    format: Literal[1] = 1
+    dataset: str
+    images: tuple[str, ...]
+    groups: tuple[int, ...] = ()
+    """Images of one group (crops of one photo) are not independent; empty where all are."""
+    seed: int
+    """Of the test noise."""
+    device: str
+    versions: dict[str, str]
+    runs: tuple[GuidedRun, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set without the folders above it."""
+        return PurePath(self.dataset.rstrip("/")).name
+
+    @property
+    def noises(self) -> list[str]:
+        """Noises in the order in which they were scored."""
+        return list(dict.fromkeys(run.noise for run in self.runs))
+
+
+def read_guidance(path: Path) -> GuidanceResults | None:
+    """Read a comparison of guidance; None where the file is something else.
+
+    Raises:
+        DataError: A comparison of guidance that is not complete.
+    """
+    try:
+        kind = json.loads(path.read_bytes()).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return None
+    if kind != "guidance":
+        return None
+    try:
+        return GuidanceResults.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(
+            f"{path} does not hold a whole comparison of guidance.",
+            "Make it: denoise compare --guidance all --weights RUNS -o results.json",
+        ) from error

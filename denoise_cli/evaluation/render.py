@@ -1,0 +1,85 @@
+"""A comparison as a file of one format, or as a folder of all; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from denoise_cli.errors import UsageError
+from denoise_cli.evaluation.comparison.results import Results
+from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
+from denoise_cli.evaluation.guidance.results import GuidanceResults
+from denoise_cli.evaluation.report.sheet import Sheet
+from denoise_cli.files import atomic_write_path, write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TextFormat = Literal["markdown", "json", "html"]
+SUFFIXES: dict[str, TextFormat] = {".md": "markdown", ".json": "json", ".html": "html", ".htm": "html"}
+
+
+def render(results: Results | GuidanceResults, kind: TextFormat) -> str:
+    """The results as text of a format; raises `UsageError` where there is no such report."""
+    if kind == "json":
+        return results.model_dump_json() + "\n"
+    if kind == "markdown":
+        return markdown(*tables_of(results))
+    if isinstance(results, GuidanceResults):
+        raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
+    from denoise_cli.evaluation.comparison.html import render_html
+
+    return render_html(results)
+
+
+def tables_of(results: Results | GuidanceResults) -> tuple[list[Sheet], list[str]]:
+    """The tables of the results and the lines below them."""
+    if isinstance(results, Results):
+        return build_sheets(results), [*missing_notes(results), *results.notes]
+    from denoise_cli.evaluation.guidance.tables import build_guidance_sheets, guidance_notes
+
+    return build_guidance_sheets(results), guidance_notes(results)
+
+
+def write_folder(results: Results | GuidanceResults, folder: Path) -> None:
+    """Write `results.json`, `tables.md`, `report.html` and every chart and grid as a PNG."""
+    names = ["results.json", "tables.md"]
+    if isinstance(results, Results):
+        names.append("report.html")
+    for name in names:
+        write_atomic(folder / name, render(results, SUFFIXES[Path(name).suffix]).encode())
+    for name, figure in _figures(results).items():
+        with atomic_write_path(folder / f"{name}.png") as path:
+            figure.savefig(path, dpi=150)
+
+
+def _figures(results: Results | GuidanceResults) -> dict[str, Figure]:
+    from denoise_cli.evaluation.comparison.charts import draw_charts, draw_grid
+    from denoise_cli.evaluation.guidance.chart import draw_gains
+
+    if isinstance(results, GuidanceResults):
+        return draw_gains(results)
+    figures = draw_charts(results)
+    for noise in dict.fromkeys(example.noise for example in results.examples):
+        examples = [example for example in results.examples if example.noise == noise]
+        figures[f"grid-{noise.replace(':', '')}"] = draw_grid(examples)
+    return figures
+
+
+def markdown(sheets: Sequence[Sheet], lines: Sequence[str]) -> str:
+    """Tables, then a list of lines."""
+    return "\n".join([*map(_markdown_table, sheets), *(f"- {line}" for line in lines)]) + "\n"
+
+
+def _markdown_table(sheet: Sheet) -> str:
+    columns = [(group, column) for group in sheet.groups for column in group.columns]
+    heads = [": ".join(part for part in (group.title, column.title) if part) for group, column in columns]
+    lines = [f"### {sheet.title}", "", f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
+    for place, row in enumerate(sheet.rows):
+        values = [
+            f"**{column.values[place]}**" if place in column.best else column.values[place]
+            for _, column in columns
+        ]
+        lines.append(f"| {row} | {' | '.join(values)} |")
+    return "\n".join([*lines, ""])

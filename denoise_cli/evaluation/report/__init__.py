@@ -1,0 +1,1 @@
+"""What all reports share: sheets, records, grids of pictures."""

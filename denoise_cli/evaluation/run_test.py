@@ -1,0 +1,136 @@
+"""Score one denoiser on one data set: `denoise test`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from denoise_cli.config import TestConfig
+from denoise_cli.data.source import Images
+from denoise_cli.devices import resolve_device
+from denoise_cli.distributed import join, launched_device
+from denoise_cli.evaluation.report.picture_grid import save_grid
+from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
+from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.own_noise import with_own_noise
+from denoise_cli.evaluation.scores.scoring import Scores, noisy_images, score
+from denoise_cli.evaluation.scores.test_images import (
+    Progress,
+    Report,
+    check_noise,
+    load_test_images,
+    load_test_model,
+)
+from denoise_cli.evaluation.scores.windows import Centre, InStrips
+from denoise_cli.files import check_writable, finite, write_atomic
+from denoise_cli.models import denoiser_info
+from denoise_cli.noise.spec import parse_noise
+from denoise_cli.weights.header import Architecture
+
+_PICTURES = 6
+# Larger pictures are shown by their centre.
+_SIDE = 512
+
+
+def run_test(config: TestConfig, progress: Progress) -> Report | None:
+    """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
+
+    Raises:
+        DataError, WeightsError: What is to be scored is not there or does not fit.
+    """
+    device = resolve_device(launched_device(config.device))
+    with join(device) as world:
+        architecture, model = load_test_model(config.model, config.batch_norm, config.weights)
+        config = with_own_noise(config)
+        folder = config.out or _default_folder(config, architecture)
+        check_writable(folder)
+        model = model.to(device)
+        with world.main_first():
+            source = load_test_images(config.data)
+        noise = parse_noise(config.noise)
+        check_noise(source, noise)
+        logits = guidance_logits(
+            model, architecture.classes, source, noise, device=device, seed=config.seed, world=world
+        )
+        with progress("Scoring", len(source)) as advance:
+            scores = score(
+                InStrips(model, denoiser_info(architecture.name)),
+                source,
+                noise,
+                device=device,
+                seed=config.seed,
+                study_protocol=config.protocol == "paper",
+                world=world,
+                on_images=advance,
+                logits=logits,
+            )
+        if not world.is_main:
+            return None
+    summary = _summarise(config, architecture, source, scores, device)
+    columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
+    per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
+    record = {**summary, "images": list(source.names), "per_image": per_image}
+    write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
+    _save_pictures(folder / "pictures.png", config, model, source, device, logits)
+    return Report(summary, folder)
+
+
+def _summarise(
+    config: TestConfig, architecture: Architecture, source: Images, scores: Scores, device: torch.device
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "model": architecture.name,
+        "batch_norm": architecture.batch_norm,
+        "weights": config.weights or "bundled",
+        "trained_on": architecture.noise,
+        "guidance": architecture.guidance if architecture.classes else None,
+        "noise": config.noise,
+        "dataset": config.data.dataset,
+        "n": len(source),
+        "skipped": list(source.skipped),
+        "seed": config.seed,
+        "device": str(device),
+        "seconds_per_image": scores.seconds_per_image,
+        "paper_psnr": scores.study_psnr,
+        "paper_ssim": scores.study_ssim,
+    }
+    groups = None if source.groups is None else source.groups.numpy()
+    for name in ("psnr", "ssim", "noisy_psnr", "noisy_ssim"):
+        mean, low, high = mean_interval(getattr(scores, name).numpy(), groups)
+        summary[name], summary[f"{name}_interval"] = mean, [low, high]
+    return summary
+
+
+def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
+    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    switch = denoiser_info(architecture.name).batch_norm
+    setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
+    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}"
+
+
+@torch.inference_mode()
+def _save_pictures(
+    path: Path,
+    config: TestConfig,
+    model: nn.Module,
+    source: Images,
+    device: torch.device,
+    logits: torch.Tensor | None,
+) -> None:
+    count = min(_PICTURES, len(source))
+    chosen = [i * len(source) // count for i in range(count)]
+    columns: dict[str, list[torch.Tensor]] = {"original": [], "noisy": [], "denoised": []}
+    for index in chosen:
+        clean = source.image(index)[None].float() / 255
+        noisy = noisy_images(source, clean, parse_noise(config.noise), [index], config.seed)
+        centre = Centre.of(clean, _SIDE)
+        columns["original"].append(centre.cut(clean)[0])
+        columns["noisy"].append(centre.cut(noisy)[0])
+        extra = {} if logits is None else {"logits": logits[[index]].to(device)}
+        denoised = model(centre.cut_wide(noisy).to(device), **extra)
+        columns["denoised"].append(centre.cut_back(denoised)[0].float())
+    save_grid(path, columns)

@@ -1,0 +1,1 @@
+"""One network on one data set: scores of each image, and intervals."""

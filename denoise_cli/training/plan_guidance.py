@@ -1,0 +1,63 @@
+"""Train what a comparison of guidance needs: `denoise compare --guidance ... --train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from denoise_cli.config import CompareConfig
+from denoise_cli.data.folder import Split
+from denoise_cli.data.load import load_dataset
+from denoise_cli.evaluation.comparison.cells import CellName
+from denoise_cli.evaluation.scores.guidance_logits import true_classes
+from denoise_cli.models.registry import unguided
+from denoise_cli.training.plan_grid import PlannedRun, TrainOne, Wanted, plan, train_planned
+from denoise_cli.weights.header import read_header
+from denoise_cli.weights.store import find_weights
+
+
+def train_guided(config: CompareConfig, train_one: TrainOne, note: Callable[[str], None]) -> dict[Path, str]:
+    """Train all runs that are not finished; returns why runs failed, by their folders.
+
+    All runs of a seed come before those of the next, so that an interrupted comparison has
+    whole seeds. Arguments and errors as `train_planned`.
+
+    Raises:
+        DataError: `oracle` is asked for and the images have no labels that the classifier knows;
+            found before anything is trained.
+    """
+    if "oracle" in config.guidance:
+        _check_labels(config)
+    planned = plan_guided(config)
+    return {item.config.folder: why for item, why in train_planned(planned, train_one, note)}
+
+
+def plan_guided(config: CompareConfig) -> list[PlannedRun]:
+    """The runs that are not finished; raises `ConfigError` where a recipe is wrong."""
+    return list(plan(config, list(_wanted(config))))
+
+
+def _check_labels(config: CompareConfig) -> None:
+    given = config.classifier
+    known = None if given is None else read_header(find_weights(given)).classes
+    splits: tuple[Split, ...] = ("train", "test")
+    for split in splits:
+        source = load_dataset(config.data.dataset, split, data_dir=config.data.data_dir)
+        known = known or source.classes
+        true_classes(source, known)
+
+
+def _wanted(config: CompareConfig) -> Iterator[Wanted]:
+    for seed in config.train_seeds:
+        for noise in config.train_noise or config.noise:
+            for batch_norm in config.batch_norm:
+                for number, model in enumerate(config.models):
+                    cell = CellName(model, batch_norm, noise)
+                    # All share one plain U-Net, by the recipe of the first guided model.
+                    if number == 0:
+                        yield Wanted(cell, seed, {"model": unguided(model)})
+                    for injection in config.injection:
+                        for source in config.guidance:
+                            if source != "none":
+                                flags = {"guidance.source": source, "guidance.injection": injection}
+                                yield Wanted(cell, seed, flags)

@@ -8,7 +8,8 @@ do. Training continues where it was killed; finished runs are not trained again.
 makes a short trial. Works on a CPU or a GPU.
 
 A stage that ends in `-nobn` takes the bundled file with batch norm, folds the batch norm into the
-convolutions and trains on. `--set init=NAME` trains any bundled file further.
+convolutions and trains on. `--train-on` takes the bundled file of the stage itself and trains it on for
+few steps, its batch statistics as they are; `--set init=NAME` trains any bundled file further.
 """
 
 from __future__ import annotations
@@ -47,6 +48,15 @@ RECIPES = ROOT / "configs" / "weights"
 WITHOUT_BATCH_NORM = "-nobn"
 # What differs where a file without batch norm is trained on from the folded one.
 CONTINUED: dict[str, Any] = {"batch_norm": False, "steps": 300, "batch_size": 32, "optim.lr": 3e-4}
+# What differs where a bundled file is trained on: new noise is learnt in few steps, if no step is large
+# enough to lose what was known, and if the batch statistics stay those of all noises.
+TRAINED_ON: dict[str, Any] = {
+    "steps": 200,
+    "batch_size": 32,
+    "optim.lr": 3e-4,
+    "optim.warmup": 20,
+    "optim.ema": 0.98,
+}
 
 # Float16 on disk may cost at most this much (dB).
 MOST_LOST = 0.01
@@ -75,6 +85,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="train only so many steps (a trial)")
     parser.add_argument("--limit", type=int, help="score only so many images (a trial)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
+    parser.add_argument("--train-on", action="store_true", help="start from the stage's bundled file")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--card-only", action="store_true", help="score and pack a run that is there")
     parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
@@ -124,6 +135,10 @@ def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | Classi
     if name != stage:
         text.pop("classifier", None)
         text |= CONTINUED | {"init": bundled_name(text["model"], batch_norm=True)}
+    if arguments.train_on:
+        text.pop("classifier", None)
+        text |= TRAINED_ON | {"init": bundled_name(text["model"], batch_norm=name == stage)}
+        text["freeze_batch_norm"] = name == stage
     text |= {"out": str(arguments.runs / stage), "device": arguments.device}
     if arguments.steps:
         text["steps"] = arguments.steps
@@ -184,6 +199,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
             f"denoise test {architecture.name}{switch} --dataset DATA/stl10-part --noise basic",
             " ".join(
                 ["python scripts/make_weights.py", config.folder.name, "--data DATA"]
+                + ["--train-on"] * arguments.train_on
                 + [f"--steps {arguments.steps}"] * bool(arguments.steps)
                 + [f"--set {value}" for value in arguments.set]
             ),

@@ -30,7 +30,13 @@ LIMIT = 2
 def data(tmp_path: Path) -> Path:
     """The folders that the recipes name."""
     folder = tmp_path / "data"
-    for name in ("photos", "bsds432", "stl10-train-64px/cat"):
+    for name in (
+        "photos",
+        "bsds432",
+        "stl10-train-64px/cat",
+        "real-pairs/train/noisy",
+        "real-pairs/train/clean",
+    ):
         write_images(folder / name, 4, size=70)
     return folder
 
@@ -75,7 +81,7 @@ def test_a_file_its_card_and_its_scores(data: Path) -> None:
     assert card["training"]["recipe"]["batch_size"] == 4
     assert card["training"]["start"] is None
     assert card["training"]["device"].startswith("cpu (")
-    assert [row["name"] for row in card["data"]] == ["stl10-train-64px", "photos", "bsds432"]
+    assert [row["name"] for row in card["data"]] == ["stl10-train-64px", "photos", "bsds432", "real-pairs"]
     # STL-10 and CBSD68 are not there, so they are not scored.
     assert [(row["set"], row["noise"], row["n"]) for row in card["scores"]] == [
         ("sample", "basic", LIMIT),

@@ -208,7 +208,8 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "limits": limits(architecture.classes, scores, training_device(RunFolder(config.folder))),
     }
     if folded:
-        card["limits"].append(f"Began as `{config.init}`, its batch norm folded into the convolutions.")
+        start = bundled_name(config.model, batch_norm=True)
+        card["limits"].append(f"Began as `{start}`, its batch norm folded into the convolutions.")
     if architecture.classes:
         card["guidance"] = {"source": architecture.guidance, "injection": architecture.injection}
         card["classifier"] = classifier_scores(path, arguments, device)

@@ -28,9 +28,14 @@ class Bundled:
 
     @property
     def starts_from_folded_batch_norm(self) -> bool:
-        """Whether training began from the file with batch norm, folded into the convolutions."""
-        start: str | None = self.card["training"]["init"]
-        return start == bundled_name(self.card["model"], batch_norm=True) != self.name
+        """Whether training once began from the file with batch norm, folded into the convolutions."""
+        with_batch_norm = bundled_name(self.card["model"], batch_norm=True)
+        training = self.card["training"]
+        while training is not None and with_batch_norm != self.name:
+            if training["init"] == with_batch_norm:
+                return True
+            training = training.get("start")
+        return False
 
 
 def bundled_name(model: str, batch_norm: bool) -> str:

@@ -165,7 +165,7 @@ def test_errors_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (("--weights", "empty"), 1, "empty holds no finished runs"),
         (("--dataset", "empty"), 1, "No images in empty"),
         (("--dataset", "small"), 1, "tiny.png has 8x40 pixels"),
-        (("--dataset", "mixed", "--benchmark", "awgn"), 1, "mixes 1 grey and 1 colour images"),
+        (("--dataset", "mixed", "--benchmark", "awgn"), 1, "mixes 1 grey image with 1 colour image"),
         (("--benchmark", "awgn", "--noise", "basic"), 2, "unclipped noise only"),
         (("--from", "other.json"), 1, "does not hold the results of a comparison"),
         (("--from", "nothing.json"), 1, "no file nothing.json"),

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.comparison.results import Example, Results
 from denoise_cli.evaluation.report.sheet import column_title
 from denoise_cli.noise.spec import gaussian_level
@@ -61,7 +62,7 @@ def draw_bars(results: Results, score: str) -> Figure:
         )
     axes.set_xticks(range(len(scored)), scored, rotation=20, ha="right")
     axes.set_ylabel("PSNR (dB)" if score == "psnr" else "SSIM")
-    axes.set_title(f"{results.dataset_name}, {len(results.images)} images", fontsize=10)
+    axes.set_title(f"{results.dataset_name}, {counted(len(results.images), 'image')}", fontsize=10)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.comparison.charts import COLOURS
 from denoise_cli.evaluation.guidance.gains import Gain, build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults
@@ -26,7 +27,8 @@ def draw_gains(results: GuidanceResults) -> dict[str, Figure]:
             lines = _lines(results, noise, batch_norm)
             if lines:
                 setting = "bn" if batch_norm else "nobn"
-                title = f"{results.dataset_name}, {len(results.images)} images, trained on {noise}"
+                images = counted(len(results.images), "image")
+                title = f"{results.dataset_name}, {images}, trained on {noise}"
                 figures[f"gain-{noise.replace(':', '')}-{setting}"] = _draw(lines, title)
     return figures
 

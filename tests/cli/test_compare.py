@@ -104,7 +104,7 @@ def test_a_grid_is_trained_once_and_a_failure_stops_only_its_cell(
     blocked.write_text("in the way")
     first = denoise(*arguments)
     assert first.returncode == 1
-    assert "1 cells could not be trained" in first.stderr
+    assert "1 cell could not be trained" in first.stderr
     cells = {cell["method"]: cell for cell in json.loads(first.stdout)["cells"]}
     assert "is not a run folder" in cells["cae"]["missing"]
     assert cells["cnn_unet"]["psnr"] is not None

@@ -85,7 +85,9 @@ def ffdnet(layers: Layers, x: str) -> str:
 def graph_of(model: nn.Module, build: Callable[[Layers, str], str]) -> bytes:
     """The 1-megapixel graph that `build` makes of the model's tensors; its input is `image`."""
     graph = Graph()
-    layers = Layers(graph, {name: value.numpy() for name, value in model.state_dict().items()}, False)
+    layers = Layers(
+        graph, {name: value.numpy() for name, value in model.state_dict().items()}, batch_norm=False
+    )
     image = graph.input("image", (1, 3, HEIGHT, WIDTH))
     graph.output(build(layers, image), "denoised", (1, 3, HEIGHT, WIDTH))
     return graph.serialize()

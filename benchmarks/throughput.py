@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="*", default=SIDES, help="of the tiles, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    weights = find_denoiser(args.model if args.weights is None else None, True, args.weights)
+    weights = find_denoiser(
+        args.model if args.weights is None else None, batch_norm=True, weights=args.weights
+    )
     tiles: dict[int, list[float]] = {side: [] for side in args.sides}
     photos: dict[int, list[tuple[float, float]]] = {size: [] for size in args.megapixels}
     with tempfile.TemporaryDirectory() as folder:

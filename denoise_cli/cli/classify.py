@@ -139,7 +139,7 @@ def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path
 
     if denoiser is None:
         try:
-            denoiser = str(find_bundled(unguided_by(config.model), True))
+            denoiser = str(find_bundled(unguided_by(config.model), batch_norm=True))
         except WeightsError:
             console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
     report = test_classifier(config, path, denoiser, folder)

@@ -247,7 +247,7 @@ def _raise_failures(failed: Sequence[Outcome], total: int) -> None:
 def _ending_on_sigterm() -> Iterator[None]:
     """Let SIGTERM, which cluster engines send, clean up as Ctrl-C does; exit code 143."""
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int, _frame: object) -> None:
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

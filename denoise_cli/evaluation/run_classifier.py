@@ -54,7 +54,7 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
     noise = parse_noise(config.scoring_noise)
     cleaner = None if denoiser is None else _load_cleaner(denoiser, device)
 
-    def classify(noisy: bool, cleaner: nn.Module | None = None) -> Classification:
+    def classify(*, noisy: bool, cleaner: nn.Module | None = None) -> Classification:
         return classify_images(
             model.to(device),
             source,
@@ -64,9 +64,9 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
             denoiser=cleaner,
         )
 
-    results = {"clean": classify(False), "noisy": classify(True)}
+    results = {"clean": classify(noisy=False), "noisy": classify(noisy=True)}
     if cleaner is not None:
-        results["denoised"] = classify(True, cleaner)
+        results["denoised"] = classify(noisy=True, cleaner=cleaner)
     summary: dict[str, Any] = {
         "model": config.model,
         "batch_norm": architecture.batch_norm,
@@ -92,7 +92,7 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
 
 
 def _load_cleaner(weights: str, device: torch.device) -> nn.Module:
-    architecture, model = load_test_model(None, True, weights)
+    architecture, model = load_test_model(None, batch_norm=True, weights=weights)
     reject_external_guidance(architecture, weights)
     return model.to(device)
 

@@ -45,7 +45,7 @@ class GuidedUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.source, self.injection = source, injection
-        self.classifier = classifier.requires_grad_(False).eval()
+        self.classifier = classifier.requires_grad_(requires_grad=False).eval()
         self.grid = classifier.image_size // 8
         self.embed = self._embedding()
         self.unet = UNet(batch_norm, guidance_channels=GUIDANCE_CHANNELS if injection == "concat" else 0)

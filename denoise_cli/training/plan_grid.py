@@ -80,7 +80,7 @@ def train_planned(
     for number, item in enumerate(planned, 1):
         note(f"Run {number} of {len(planned)}: {item.config.folder}{', continued' if item.resume else ''}")
         try:
-            train_one(item.config, item.resume, False)
+            train_one(item.config, item.resume, False)  # noqa: FBT003, a Callable has no keywords
         except Interrupted as error:
             error.hint = "Give the same command again to go on."
             raise

@@ -27,7 +27,7 @@ def catch_signals() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM instead of dying by them; a second one is not held back."""
     received: list[int] = []
 
-    def handle(signum: int, frame: FrameType | None) -> None:
+    def handle(signum: int, _frame: FrameType | None) -> None:
         received.append(signum)
         signal.signal(signum, signal.SIG_DFL)
 

@@ -58,7 +58,9 @@ def train_grid(
     Arguments and errors as `run_jobs`.
     """
     wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
-    return {job.cell: why for job, why in run_jobs(list(plan(config, wanted)), train_one, note)}
+    failed = run_jobs(list(plan(config, wanted)), train_one, note)
+    # A classifier that fails is why the model that it guides fails after it.
+    return {job.cell: why for job, why in reversed(failed)}
 
 
 def run_jobs(jobs: Sequence[Job], train_one: TrainOne, note: Callable[[str], None]) -> list[tuple[Job, str]]:

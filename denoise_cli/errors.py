@@ -23,6 +23,16 @@ class DenoiseError(Exception):
         self.hint = hint
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and its noun, whose plural takes an s: `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def left_out(count: int) -> str:
+    """That files were left out: `1 file was left out`, `2 files were left out`."""
+    return f"{counted(count, 'file')} {'was' if count == 1 else 'were'} left out"
+
+
 def quoted(path: Path) -> str:
     """The path as a hint's command needs it."""
     return quote(str(path))

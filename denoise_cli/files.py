@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sys
@@ -44,6 +45,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with atomic_write_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_writable(folder: Path) -> None:

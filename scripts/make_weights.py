@@ -15,7 +15,6 @@ few steps, its batch statistics as they are; `--set init=NAME` trains any bundle
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 from datetime import date
@@ -33,7 +32,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.scoring import score
-from denoise_cli.files import write_atomic
+from denoise_cli.files import sha256, write_atomic
 from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
@@ -190,7 +189,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "noise": architecture.noise,
         "parameters": count_parameters(model),
         "classes": list(architecture.classes),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256(path),
         "date": date.today().isoformat(),
         "data": describe_data(config),
         "training": describe_training(config, arguments),

@@ -11,7 +11,7 @@ from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
-from denoise_cli.errors import UsageError, WeightsError
+from denoise_cli.errors import UsageError, WeightsError, counted
 from denoise_cli.models.registry import CLASSIFIERS
 
 _TOP = 5
@@ -152,7 +152,7 @@ def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path
 
 def _show(row: dict[str, Any]) -> None:
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
+        f"{row['model']} on {row['dataset']} ({counted(row['n'], 'image')}), {row['noise']} noise",
         "images",
         "accuracy",
         "95 % interval",

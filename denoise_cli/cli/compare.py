@@ -14,7 +14,7 @@ from denoise_cli.cli.console import console
 from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
-from denoise_cli.errors import TrainingError, UsageError
+from denoise_cli.errors import TrainingError, UsageError, counted
 from denoise_cli.evaluation.comparison.results import Results, read_results
 from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
 from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
@@ -151,7 +151,7 @@ def compare(
         deliver(results, format_, output)
     if failed:
         raise TrainingError(
-            f"{len(failed)} cells could not be trained.", "Give the same command again to go on."
+            f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
         )
 
 

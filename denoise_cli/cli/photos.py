@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from denoise_cli.cli.console import console
 from denoise_cli.config import DenoiseConfig
-from denoise_cli.errors import DenoiseError, UsageError
+from denoise_cli.errors import DenoiseError, UsageError, counted
 
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_batch import Outcome
@@ -105,7 +105,7 @@ def _from_files(
             if item not in wanted:
                 _report(Outcome(item), extras)
     if len(wanted) < len(items):
-        console.note(f"{len(items) - len(wanted)} results exist already and are left as they are.")
+        console.note(f"Skipped {counted(len(items) - len(wanted), 'photo')} whose result exists already.")
     if not wanted:
         return
     if extras.side_by_side:
@@ -240,9 +240,7 @@ def _raise_failures(failed: Sequence[Outcome], total: int) -> None:
     for error in errors:
         console.note(f"Failed: {error}")
     hints = dict.fromkeys(hint for error in errors if (hint := getattr(error, "hint", "")))
-    raise DenoiseError(
-        f"{len(failed)} of {total} photos could not be denoised, as said above.", " ".join(hints)
-    )
+    raise DenoiseError(f"{len(failed)} of {total} photos could not be denoised; see above.", " ".join(hints))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
 from denoise_cli.config import TestConfig, load_config
+from denoise_cli.errors import counted, left_out
 
 
 def test(
@@ -54,12 +55,12 @@ def test(
         return
     row = report.summary
     if row["skipped"]:
-        console.note(f"{len(row['skipped'])} files were left out, such as {row['skipped'][0]}")
+        console.note(f"{left_out(len(row['skipped']))}, such as {row['skipped'][0]}")
     if json:
         console.json(row)
         return
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
+        f"{row['model']} on {row['dataset']} ({counted(row['n'], 'image')}), {row['noise']} noise",
         "",
         "PSNR (dB)",
         "95 % interval",

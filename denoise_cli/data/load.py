@@ -6,7 +6,7 @@ from pathlib import Path
 
 from denoise_cli.data.folder import Split, load_folder
 from denoise_cli.data.pairs import is_paired, load_pairs
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.errors import DataError
 
 NAMED = ("stl10", "cifar10", "sample")
@@ -61,4 +61,4 @@ def load_dataset(
 def _limited(source: Images, limit: int | None) -> Images:
     if limit is None or limit >= len(source):
         return source
-    return source.subset([i * len(source) // limit for i in range(limit)])
+    return source.subset(evenly_spaced(len(source), limit))

@@ -1,4 +1,4 @@
-"""How much memory is left for images."""
+"""Memory that is free for images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 # Where the system does not say.
 _GUESS = 4 * 2**30
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
@@ -14,8 +15,8 @@ def available_memory() -> int:
     left = _linux_available()
     if left is None:
         left = _half_of_physical()
-    limit = _container_limit()
-    return left if limit is None else min(left, limit)
+    in_container = _container_available()
+    return left if in_container is None else min(left, in_container)
 
 
 def _linux_available() -> int | None:
@@ -34,10 +35,18 @@ def _half_of_physical() -> int:
         return _GUESS
 
 
-def _container_limit() -> int | None:
-    """The limit of the control group (version 2) that a container runs in."""
+def _container_available() -> int | None:
+    """Bytes below the limit of the control group (version 2) that a container runs in.
+
+    Cached files count as used, but give way to new pages: they are added back.
+    """
     try:
-        text = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        used = int((_CGROUP / "memory.current").read_text())
+        statistics = (_CGROUP / "memory.stat").read_text()
+    except (OSError, ValueError):
         return None
-    return int(text) if text.isdigit() else None
+    if not limit.isdigit():  # "max": no limit
+        return None
+    cached = dict(line.split(maxsplit=1) for line in statistics.splitlines()).get("inactive_file", "0")
+    return max(0, int(limit) - used + int(cached))

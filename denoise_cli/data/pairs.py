@@ -23,11 +23,10 @@ from denoise_cli.data.folder import (
     max_bytes_in_memory,
     read_pictures,
     split_root,
-    spread,
     stream_pictures,
 )
 from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_size
-from denoise_cli.data.source import Images, ImageSource
+from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE
 from denoise_cli.errors import DataError
 
@@ -82,7 +81,7 @@ def load_pairs(
             fitting.append(pair)
             pixels += clean[0] * clean[1]
     if limit is not None:
-        fitting = [fitting[i] for i in spread(range(len(fitting)), limit)]
+        fitting = [fitting[i] for i in evenly_spaced(len(fitting), limit)]
     if not fitting:
         raise DataError(f"{root} holds no pair of a noisy and a clean picture.", "; ".join(skipped[:3]))
     max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes

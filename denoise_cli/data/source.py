@@ -227,10 +227,19 @@ def shared_size(shapes: Tensor) -> tuple[int, int] | None:
     return (int(first[0]), int(first[1])) if bool((shapes == first).all()) else None
 
 
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """`count` indices, evenly over `length` items, so that no class is left out; all if there are fewer."""
+    count = min(length, count)
+    return [number * length // count for number in range(count)]
+
+
 def renumbered(name: str, labels: Tensor | None, classes: Sequence[str], wanted: Sequence[str]) -> Tensor:
     """Labels among `classes`, renumbered to `wanted`; raises `DataError` where a class is missing."""
     if labels is None:
-        raise DataError(f"{name} has no class folders, so its images have no labels.")
+        raise DataError(
+            f"{name} has no class folders, so its images have no labels.",
+            "Sort the images into one subfolder per class.",
+        )
     missing = [each for each in classes if each not in wanted]
     if missing:
         raise DataError(f"{name} has classes that are not among {', '.join(wanted)}: {', '.join(missing)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,11 @@ from denoise_cli.data.pictures import read_rgb
 from denoise_cli.data.source import Images, centre_cropped, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
-from denoise_cli.errors import DataError, ImageError
+from denoise_cli.errors import ImageError
 from denoise_cli.evaluation.scores.classification import Classification, classify_images
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
-from denoise_cli.files import atomic_write_path, write_atomic
+from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_classifier
 from denoise_cli.weights.header import Architecture, reject_external_guidance
@@ -72,7 +71,7 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
         "model": config.model,
         "batch_norm": architecture.batch_norm,
         "weights": str(weights),
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "sha256": sha256(weights),
         "trained_on": architecture.noise,
         "noise": config.scoring_noise,
         "denoiser": denoiser,
@@ -126,11 +125,6 @@ def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
 def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
     data = config.data
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir)
-    if source.labels is None:
-        raise DataError(
-            f"{source.name} has no class folders, so its images have no labels.",
-            "Sort the images into one subfolder per class, or name another --dataset.",
-        )
     source = source.with_classes(architecture.classes)
     if data.resize is not None:
         source = centre_cropped(resized(source, data.resize), architecture.image_size)

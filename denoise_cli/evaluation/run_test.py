@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from denoise_cli.config import TestConfig
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.evaluation.report.picture_grid import save_grid
@@ -106,7 +106,7 @@ def _summarise(
 
 
 def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
-    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    dataset = Path(config.data.dataset).name.lower()
     switch = denoiser_info(architecture.name).batch_norm
     setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
     return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}"
@@ -121,10 +121,8 @@ def _save_pictures(
     device: torch.device,
     logits: torch.Tensor | None,
 ) -> None:
-    count = min(_PICTURES, len(source))
-    chosen = [i * len(source) // count for i in range(count)]
     columns: dict[str, list[torch.Tensor]] = {"original": [], "noisy": [], "denoised": []}
-    for index in chosen:
+    for index in evenly_spaced(len(source), _PICTURES):
         clean = source.image(index)[None].float() / 255
         noisy = noisy_images(source, clean, parse_noise(config.noise), [index], config.seed)
         centre = Centre.of(clean, _SIDE)

@@ -25,4 +25,4 @@ class Denoiser(nn.Module):
 
     def restore(self, x: Tensor) -> Tensor:
         """Denoise `x` (B, 3, H, W), H and W multiples of `size_multiple`."""
-        raise TypeError(f"{type(self).__name__} does not implement restore()")
+        raise NotImplementedError(f"{type(self).__name__} does not implement restore()")

@@ -20,10 +20,8 @@ from torch.nn import functional as F
 from denoise_cli.noise.bayer import demosaic
 from denoise_cli.noise.blur import gaussian_blur, reach
 from denoise_cli.noise.generators import pixel_generator
-from denoise_cli.noise.jpeg import jpeg
+from denoise_cli.noise.jpeg import LUMA_WEIGHTS, jpeg
 
-# Rec. 601, as JPEG splits colours.
-_LUMA = (0.299, 0.587, 0.114)
 # Camera colours to sRGB; rows sum to 1, so that white stays white. Typical of the published
 # matrices of SLR cameras; pictures take a share of it.
 _COLOUR_MATRIX = ((1.8, -0.6, -0.2), (-0.2, 1.6, -0.4), (0.0, -0.6, 1.6))
@@ -160,7 +158,7 @@ def _bayer(raw: Tensor) -> Tensor:
 
 def _split(noise: Tensor) -> tuple[Tensor, Tensor]:
     """Luma (B, 1, H, W), and what is left of the colours (B, 3, H, W)."""
-    luma = torch.einsum("c,bchw->bhw", noise.new_tensor(_LUMA), noise).unsqueeze(1)
+    luma = torch.einsum("c,bchw->bhw", noise.new_tensor(LUMA_WEIGHTS), noise).unsqueeze(1)
     return luma, noise - luma
 
 

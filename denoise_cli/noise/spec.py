@@ -93,6 +93,13 @@ def is_mixture(text: str) -> bool:
     return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
 
 
+def gaussian_level(text: str) -> float | None:
+    """Sigma on [0, 1] of a noise that is Gaussian alone and of one level; None for all others."""
+    spec, *others = parse_noise(text)
+    low, high = spec.sigma
+    return low if spec.kind == "gaussian" and not spec.impulse and low == high and not others else None
+
+
 def is_real(specs: Sequence[NoiseSpec]) -> bool:
     """Whether the noisy pictures come from the data set."""
     return any(spec.kind == "real" for spec in specs)

@@ -46,7 +46,7 @@ class Wanted:
 
 def training_folder(config: CompareConfig) -> Path:
     """Where the runs of a grid lie: `weights`, or runs/RECIPE-DATASET."""
-    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    dataset = Path(config.data.dataset).name.lower()
     return config.weights or Path("runs") / f"{Path(config.recipe).name}-{dataset}"
 
 

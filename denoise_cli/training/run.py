@@ -11,7 +11,7 @@ from denoise_cli.config import RunConfig, load_config
 from denoise_cli.data.load import is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
-from denoise_cli.errors import ConfigError, OutputExists, quoted
+from denoise_cli.errors import ConfigError, OutputExists, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
@@ -91,7 +91,7 @@ def _report_skipped(data: Data, reporter: Reporter) -> None:
     if data.skipped:
         named = "\n  ".join(data.skipped[:_NAMED])
         more = f"\n  and {len(data.skipped) - _NAMED} more" if len(data.skipped) > _NAMED else ""
-        reporter.note(f"{len(data.skipped)} files were left out:\n  {named}{more}")
+        reporter.note(f"{left_out(len(data.skipped))}:\n  {named}{more}")
 
 
 class _Silent:

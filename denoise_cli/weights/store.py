@@ -130,4 +130,5 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
 def _check_classes(who: str, known: Sequence[str], wanted: Sequence[str], hint: str) -> None:
     missing = [name for name in wanted if name not in known]
     if missing:
-        raise WeightsError(f"{who} does not know the classes {', '.join(missing)} of this data set.", hint)
+        noun = "class" if len(missing) == 1 else "classes"
+        raise WeightsError(f"{who} does not know the {noun} {', '.join(missing)} of this data set.", hint)

@@ -144,7 +144,7 @@ def test_pictures_without_partners_are_named(denoise: Command, pairs: Path) -> N
     for command in (("train", "cae", *QUICK), ("test", "cae"), ("compare", "--models", "cae")):
         done = denoise(*command, "--dataset", pairs)
         assert done.exit_code == 0, done.stderr
-        assert "1 files were left out" in done.stderr + done.stdout
+        assert "1 file was left out" in done.stderr + done.stdout
         assert "clean/lonely.png: no noisy picture of this name" in done.stderr + done.stdout
 
 

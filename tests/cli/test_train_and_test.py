@@ -160,7 +160,7 @@ def test_what_cannot_be_scored_is_told(denoise, image_folder: Path, tmp_path: Pa
     bad.write_bytes(b"no picture")
     score = ("test", "cae", "--dataset", image_folder)
     done = denoise(*score, "--json")
-    assert "1 files were left out" in done.stderr
+    assert "1 file was left out" in done.stderr
     assert len(json.loads(done.stdout)["skipped"]) == 1
     Image.new("RGB", (5, 5)).save(bad)
     done = denoise(*score)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
-from denoise_cli.errors import DataError
+from denoise_cli.errors import DataError, counted
 
 _SCORES = "outputs are rounded to 8 bits; PSNR over whole images, no border left out; mean over images."
 RULES = {
@@ -45,8 +45,8 @@ def check_one_kind(source: Images) -> bool:
     grey = count_grey(source)
     if grey not in {0, len(source)}:
         raise DataError(
-            f"{source.name} mixes {grey} grey and {len(source) - grey} colour images, "
-            "whose noise is not the same task.",
+            f"{source.name} mixes {counted(grey, 'grey image')} with "
+            f"{counted(len(source) - grey, 'colour image')}, whose noise is not the same task.",
             "Put them into two folders and score each by itself.",
         )
     return grey > 0

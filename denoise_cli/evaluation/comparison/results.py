@@ -119,7 +119,7 @@ class Results(Record):
     @property
     def dataset_name(self) -> str:
         """The data set without the folders above it."""
-        return PurePath(self.dataset.rstrip("/")).name
+        return PurePath(self.dataset).name
 
     @property
     def columns(self) -> list[tuple[bool | None, str]]:

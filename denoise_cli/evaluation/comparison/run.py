@@ -13,7 +13,7 @@ from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
 from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.distributed import World, join, launched_device
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import WeightsError, counted, left_out
 from denoise_cli.evaluation.comparison import classical
 from denoise_cli.evaluation.comparison.benchmark import RULES, Rounded, check_one_kind, count_grey
 from denoise_cli.evaluation.comparison.cells import (
@@ -215,17 +215,18 @@ def _notes(share: str | None, config: CompareConfig, source: Images, tuned: Tune
         notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
     if share == "part" and config.protocol == "paper":
         notes.append(
-            f"Published values are for the 8,000 STL-10 test images; ours are for {len(source)} images of "
-            f"{config.data.dataset}, a part of STL-10, so the difference is not exact."
+            "Published values are for the 8,000 STL-10 test images; ours are for "
+            f"{counted(len(source), 'image')} of {config.data.dataset}, a part of STL-10, so the difference "
+            "is not exact."
         )
     if source.groups is not None:
         count = len(np.unique(source.groups.numpy()))
-        units = f"{count} scenes that the {len(source)} pairs show"
+        units = f"{counted(count, 'scene')} of the {counted(len(source), 'pair')}"
         if source.noisy is None:
-            units = f"{count} photographs that the {len(source)} images were cut from"
+            units = f"{counted(count, 'photograph')} that the {counted(len(source), 'image')} came from"
         notes.append(f"Intervals are over the {units}.")
     if source.skipped:
-        notes.append(f"{len(source.skipped)} files were left out, such as {source.skipped[0]}")
+        notes.append(f"{left_out(len(source.skipped))}, such as {source.skipped[0]}")
     return notes
 
 

@@ -15,7 +15,7 @@ from denoise_cli.config import TestDataConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pairs import has_part
 from denoise_cli.data.source import Images
-from denoise_cli.errors import DataError, ImageError
+from denoise_cli.errors import DataError, ImageError, counted
 from denoise_cli.evaluation.comparison import classical
 from denoise_cli.evaluation.comparison.classical import CLEANERS, Classical, Settings
 from denoise_cli.metrics import psnr
@@ -88,8 +88,8 @@ def tune_on_pairs(data: TestDataConfig, on_settings: Callable[[int], None]) -> T
     }
     return Tuned(
         settings,
-        f"Classical settings for real noise were tuned on {len(pairs)} crops, of at most {SIDE}x{SIDE} "
-        f"pixels, of {len(source)} train pairs.",
+        f"Classical settings for real noise were tuned on {counted(len(pairs), 'crop')}, of at most "
+        f"{SIDE}x{SIDE} pixels, of {counted(len(source), 'train pair')}.",
     )
 
 

@@ -64,7 +64,7 @@ class GuidanceResults(Record):
     @property
     def dataset_name(self) -> str:
         """The data set without the folders above it."""
-        return PurePath(self.dataset.rstrip("/")).name
+        return PurePath(self.dataset).name
 
     @property
     def noises(self) -> list[str]:

@@ -24,6 +24,7 @@ from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits, true_classes
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.evaluation.scores.test_images import Progress, load_test_images
+from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.models.registry import unguided
@@ -165,7 +166,7 @@ class _Scorer:
             trained_on=architecture.noise,
             seed=candidate.seed,
             weights=candidate.label,
-            sha256=hashlib.sha256(candidate.path.read_bytes()).hexdigest(),
+            sha256=sha256(candidate.path),
             psnr=tuple(round(value, 4) for value in scores.psnr.tolist()),
             ssim=tuple(round(value, 5) for value in scores.ssim.tolist()),
             right=self._right(model, architecture.classes, noise),

@@ -7,6 +7,9 @@ from pathlib import Path
 
 # Where the system does not say.
 _GUESS = 4 * 2**30
+_MEMINFO = Path("/proc/meminfo")
+# The control group (version 2) that a container runs in.
+_GROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
@@ -14,13 +17,13 @@ def available_memory() -> int:
     left = _linux_available()
     if left is None:
         left = _half_of_physical()
-    limit = _container_limit()
-    return left if limit is None else min(left, limit)
+    free = _container_available()
+    return left if free is None else min(left, free)
 
 
 def _linux_available() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = _MEMINFO.read_text().splitlines()
     except OSError:
         return None
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -34,10 +37,17 @@ def _half_of_physical() -> int:
         return _GUESS
 
 
-def _container_limit() -> int | None:
-    """The limit of the control group (version 2) that a container runs in."""
+def _container_available() -> int | None:
+    """What the container's limit leaves, where it has one.
+
+    Files that were read and not used lately count as free, as in the working set of Kubernetes.
+    """
     try:
-        text = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        limit = (_GROUP / "memory.max").read_text().strip()
+        if not limit.isdigit():
+            return None
+        used = int((_GROUP / "memory.current").read_text())
+        fields = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
     except OSError:
         return None
-    return int(text) if text.isdigit() else None
+    return max(0, int(limit) - used + int(fields.get("inactive_file", 0)))

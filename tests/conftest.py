@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,30 +16,84 @@ import pytest
 import torch
 from PIL import Image
 
+from denoise_cli.cli.app import app
+from denoise_cli.cli.console import Console, console
 from denoise_cli.models import build_denoiser
+from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 
-# Tiny tensors gain nothing from more threads, and barriers cost much on a shared machine.
+# Tiny tensors gain nothing from more threads, and barriers cost much on a shared machine: neither in
+# the processes that tests start nor in this one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Weights = Callable[[str, bool], Path]
 CLASSES = tuple("abcdefghij")
+# What a terminal would have: wide enough that no message is broken, and without colours.
+TERMINAL = {"COLUMNS": "200", "NO_COLOR": "1"}
+
+
+def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in this process as `python -m denoise_cli` would run in `folder`.
+
+    Its exit code and output are those of a process, a traceback included. What a process would own
+    is put back: folder, environment, streams, console, signal handlers and torch's random state.
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        patch.chdir(folder)
+        for name, value in (TERMINAL | env).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        patch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own.
+        fresh = Console()  # The width and the colours are read from the environment once.
+        patch.setattr(console, "out", fresh.out)
+        patch.setattr(console, "err", fresh.err)
+        torch.manual_seed(0)
+        try:
+            app([str(arg) for arg in args], prog_name="denoise")
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        except Exception:
+            traceback.print_exc(file=err)
+            code = 1
+    assert {number: signal.getsignal(number) for number in handlers} == handlers, "a handler was left behind"
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(["denoise", *map(str, args)], code, *texts)
 
 
 @pytest.fixture
 def denoise(tmp_path: Path) -> Command:
-    """Run the program in a process of its own, in an empty folder."""
+    """Run the program in this process, in an empty folder."""
 
-    def run(*args: str | Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return run_here(tmp_path, *args, **env)
+
+    return run
+
+
+@pytest.fixture
+def denoise_process(tmp_path: Path) -> Command:
+    """Run the program in a process of its own, in the same empty folder.
+
+    It costs the start of an interpreter and the import of torch: for what only a process shows.
+    """
+
+    def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "denoise_cli", *map(str, args)],
             cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **env},
+            env={**os.environ, **TERMINAL, **env},
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=280,
             check=False,
         )
 
@@ -65,7 +122,7 @@ def image_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Path]:
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     """Weight files by (model, batch_norm): random, but with outputs that fill [0, 1]."""
     folder = tmp_path_factory.mktemp("weights")
 
@@ -85,7 +142,7 @@ def lively(model: str, batch_norm: bool) -> torch.nn.Module:
     """A denoiser whose random layers keep the signal's size, so that errors would show."""
     torch.manual_seed(0)
     network = build_denoiser(model, batch_norm=batch_norm).eval()
-    if model == "photo_unet":
+    if isinstance(network, PhotoUNet):
         # Residuals that add up would grow; its own weights keep the size until the last layer.
         network.last.weight.data.normal_(0, 0.05)
         return network

@@ -11,13 +11,14 @@ import typer
 
 from denoise_cli.cli import classify, compare, denoise_image, export, models, runs, test, train
 from denoise_cli.cli.console import console, exit_code_of
+from denoise_cli.cli.front_door import as_written_today
 
 app = typer.Typer(
     name="denoise",
     help="Remove noise from images with neural networks; train, test and compare such networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": as_written_today},
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,24 +10,27 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
 from denoise_cli.errors import UsageError, WeightsError, counted
 from denoise_cli.models.registry import CLASSIFIERS
 
 _TOP = 5
+_option = partial(options.option, ClassifyConfig)
 
 
 def classify(
-    model: Annotated[str | None, typer.Argument(help=ClassifyConfig.help_of("model"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    noise: options.Noise = None,
-    batchnorm: options.BatchNorm = None,
-    epochs: options.Epochs = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    lr: options.LearningRate = None,
+    model: Annotated[str | None, options.argument(ClassifyConfig, "model")] = None,
+    named: options.Named = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
+    batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    batch_size: Annotated[str | None, _option("batch_size")] = None,
+    lr: Annotated[str | None, _option("optim.lr")] = None,
     eval_only: Annotated[bool, typer.Option("--eval-only", help="Test without training.")] = False,
     image: Annotated[Path | None, typer.Option(help="Name what is in this picture instead.")] = None,
     weights: Annotated[
@@ -41,11 +45,10 @@ def classify(
             help="Weight file or run that cleans the test images (default: what it may guide, bundled)."
         ),
     ] = None,
-    named: Annotated[str | None, typer.Option("--model", help="The same as MODEL.")] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    compile: options.Compile = None,
-    out: options.RunOut = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
+    compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
+    output: Annotated[Path | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     resume: options.Resume = None,
@@ -61,7 +64,7 @@ def classify(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
         )
     flags: dict[str, Any] = {
-        "model": model or named,
+        "model": options.one_model(model, named),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "noise": noise,
@@ -73,13 +76,13 @@ def classify(
         "seed": seed,
         "device": device,
         "compile": compile,
-        "out": out if resume is None else resume,
+        "out": output if resume is None else resume,
     }
     if weights is not None:
         flags |= _held_by(weights)
     elif image is not None and config is None:
         flags["model"] = flags["model"] or CLASSIFIERS.default
-    file = config_file(config, resume, out)
+    file = config_file(config, resume, output)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
         _show_guesses(settings, weights, image, json)

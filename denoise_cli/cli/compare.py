@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console
+from denoise_cli.cli.options import IMAGES, RESULT, RUN
 from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
@@ -20,7 +22,7 @@ from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidan
 from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
 from denoise_cli.files import check_writable, write_atomic
 
-_OUTPUT = "Output"
+_option = partial(options.option, CompareConfig)
 
 
 class Format(StrEnum):
@@ -46,7 +48,7 @@ def compare(
             "--all", help="The study's 20 cells: every model, with and without batch norm, both noises."
         ),
     ] = False,
-    models: Annotated[str | None, typer.Option(help=CompareConfig.help_of("models"))] = None,
+    models: Annotated[str | None, _option("models")] = None,
     batchnorm: Annotated[
         bool | None,
         typer.Option(
@@ -55,32 +57,32 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    noise: Annotated[str | None, typer.Option(help=CompareConfig.help_of("noise"))] = None,
-    weights: Annotated[Path | None, typer.Option(help=CompareConfig.help_of("weights"))] = None,
-    train: Annotated[bool, typer.Option("--train", help=CompareConfig.help_of("train"))] = False,
-    seeds: Annotated[str | None, typer.Option(help=CompareConfig.help_of("train_seeds"))] = None,
-    epochs: Annotated[float | None, typer.Option(help=CompareConfig.help_of("epochs"))] = None,
-    steps: Annotated[int | None, typer.Option(help=CompareConfig.help_of("steps"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    limit: options.Limit = None,
-    protocol: Annotated[str | None, typer.Option(help=CompareConfig.help_of("protocol"))] = None,
-    baselines: Annotated[bool, typer.Option("--baselines", help=CompareConfig.help_of("baselines"))] = False,
-    benchmark: Annotated[str | None, typer.Option(help=CompareConfig.help_of("benchmark"))] = None,
-    guidance: Annotated[str | None, typer.Option(help=CompareConfig.help_of("guidance"))] = None,
-    injection: Annotated[str | None, typer.Option(help=CompareConfig.help_of("injection"))] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
+    noise: Annotated[str | None, _option("noise")] = None,
+    weights: Annotated[Path | None, _option("weights")] = None,
+    train: Annotated[bool, _option("train", "--train")] = False,
+    seeds: Annotated[str | None, _option("train_seeds")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
+    protocol: Annotated[str | None, _option("protocol")] = None,
+    baselines: Annotated[bool, _option("baselines", "--baselines")] = False,
+    benchmark: Annotated[str | None, _option("benchmark")] = None,
+    guidance: Annotated[str | None, _option("guidance")] = None,
+    injection: Annotated[str | None, _option("injection")] = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     from_: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=_OUTPUT
+            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=RESULT
         ),
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="How to print the results.", rich_help_panel=_OUTPUT)
+        Format, typer.Option("--format", help="How to print the results.", rich_help_panel=RESULT)
     ] = Format.table,
     output: Annotated[
         Path | None,
@@ -88,7 +90,7 @@ def compare(
             "--output",
             "-o",
             help="Write a .json, .md or .html file, or a folder with all of them and every picture.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=RESULT,
         ),
     ] = None,
 ) -> None:

@@ -1,48 +1,82 @@
-"""Options that several commands share; their help is the config's."""
+"""Builds a command's options from its config, and holds those that are of no config."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from denoise_cli.config import TestConfig, TrainConfig
+from denoise_cli.config import Section
+from denoise_cli.config.describe import metavar_of
+from denoise_cli.errors import UsageError
 
-_DATA = "Images"
-_RUN = "Run"
+IMAGES, RESULT, RUN = "Images", "Result", "Run"
+_OUTPUT = ("--output", "-o")
+
+
+def option(
+    config: type[Section], key: str, *names: str, panel: str | None = None, metavar: str | None = None
+) -> Any:
+    """An option whose help, range and default are those of the config's field.
+
+    Args:
+        key: The field, such as `optim.lr`; `out` and `output` become `-o/--output`.
+        names: How it is written, where not as the argument is called; those of a switch.
+        panel: Heading under which help lists it.
+        metavar: What help calls the value, where not after its type.
+    """
+    field = config.field_of(key)
+    if not names and key in {"out", "output"}:
+        names = _OUTPUT
+    switch = field.annotation is bool or "/" in "".join(names)
+    return typer.Option(
+        *names,
+        help=config.help_of(key),
+        metavar=None if switch else metavar or metavar_of(field),
+        rich_help_panel=panel,
+        show_default=False,
+    )
+
+
+def argument(config: type[Section], key: str) -> Any:
+    """An argument whose help is that of the config's field."""
+    return typer.Argument(help=config.help_of(key), show_default=False)
+
 
 Config = Annotated[
-    str | None, typer.Option("--config", help="YAML file, or name of a shipped config.", rich_help_panel=_RUN)
+    str | None,
+    typer.Option(
+        "--config", metavar="NAME", help="YAML file, or name of a shipped config.", rich_help_panel=RUN
+    ),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Set any config key: --set optim.ema=0.999 (repeatable).", rich_help_panel=_RUN
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any config key: --set optim.ema=0.999 (repeatable).",
+        rich_help_panel=RUN,
     ),
 ]
-Dataset = Annotated[str | None, typer.Option(help=TrainConfig.help_of("data.dataset"), rich_help_panel=_DATA)]
-DataDir = Annotated[
-    Path | None, typer.Option(help=TrainConfig.help_of("data.data_dir"), rich_help_panel=_DATA)
+Resume = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="Continue the run in this folder.", rich_help_panel=RUN)
 ]
-Limit = Annotated[int | None, typer.Option(help=TestConfig.help_of("data.limit"), rich_help_panel=_DATA)]
-Noise = Annotated[str | None, typer.Option(help=TrainConfig.help_of("noise"), rich_help_panel=_DATA)]
-BatchNorm = Annotated[
-    bool | None,
-    typer.Option("--batchnorm/--no-batchnorm", help=TrainConfig.help_of("batch_norm"), show_default=False),
-]
-Epochs = Annotated[float | None, typer.Option(help=TrainConfig.help_of("epochs"))]
-Steps = Annotated[int | None, typer.Option(help=TrainConfig.help_of("steps"))]
-BatchSize = Annotated[int | None, typer.Option(help=TrainConfig.help_of("batch_size"))]
-LearningRate = Annotated[float | None, typer.Option("--lr", help=TrainConfig.help_of("optim.lr"))]
-Seed = Annotated[int | None, typer.Option(help=TrainConfig.help_of("seed"), rich_help_panel=_RUN)]
-Device = Annotated[str | None, typer.Option(help=TrainConfig.help_of("device"), rich_help_panel=_RUN)]
-Compile = Annotated[str | None, typer.Option(help=TrainConfig.help_of("compile"), rich_help_panel=_RUN)]
-RunOut = Annotated[Path | None, typer.Option("--out", help=TrainConfig.help_of("out"), rich_help_panel=_RUN)]
-Resume = Annotated[Path | None, typer.Option(help="Continue the run in this folder.", rich_help_panel=_RUN)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
-Weights = Annotated[str | None, typer.Option(help=TestConfig.help_of("weights"))]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Named = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The same as MODEL.")]
+
+
+def one_model(model: str | None, named: str | None) -> str | None:
+    """The one model that MODEL and `--model` name; raises `UsageError` where they name two."""
+    if model is not None and named is not None and _plain(model) != _plain(named):
+        raise UsageError(f"Two models are given: {model} and --model {named}.", "Keep one of them.")
+    return named if model is None else model
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def as_folder(output: str | None) -> Path | None:
@@ -52,6 +86,3 @@ def as_folder(output: str | None) -> Path | None:
     if output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         Path(output).mkdir(parents=True, exist_ok=True)
     return Path(output)
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -20,7 +20,9 @@ def runs(
     from denoise_cli.runs import list_runs
 
     if not folder.is_dir() and folder != Path("runs"):
-        raise UsageError(f"There is no folder {folder}.", "Runs are in ./runs unless `--out` says otherwise.")
+        raise UsageError(
+            f"There is no folder {folder}.", "Runs are in ./runs unless --output says otherwise."
+        )
     rows = list_runs(folder)
     if json:
         console.json(rows)

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.config import TestConfig, load_config
 from denoise_cli.errors import counted, left_out
 
+_option = partial(options.option, TestConfig)
+
 
 def test(
-    model: Annotated[str | None, typer.Argument(help=TestConfig.help_of("model"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    limit: options.Limit = None,
-    noise: options.Noise = None,
-    batchnorm: options.BatchNorm = None,
-    weights: options.Weights = None,
-    protocol: Annotated[str | None, typer.Option(help=TestConfig.help_of("protocol"))] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    out: Annotated[Path | None, typer.Option(help=TestConfig.help_of("out"))] = None,
+    model: Annotated[str | None, options.argument(TestConfig, "model")] = None,
+    named: options.Named = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
+    noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
+    batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
+    weights: Annotated[str | None, _option("weights")] = None,
+    protocol: Annotated[str | None, _option("protocol")] = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
+    output: Annotated[Path | None, _option("out")] = None,
     config: options.Config = None,
     set: options.Set = None,
     json: options.Json = False,
@@ -34,7 +37,7 @@ def test(
     Example: denoise test unet --dataset stl10 --noise intense
     """
     flags = {
-        "model": model,
+        "model": options.one_model(model, named),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "data.limit": limit,
@@ -44,7 +47,7 @@ def test(
         "protocol": protocol,
         "seed": seed,
         "device": device,
-        "out": out,
+        "out": output,
     }
     settings = load_config(TestConfig, config, set or [], flags)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+from denoise_cli.config import describe
 
 
 class Section(BaseModel):
@@ -13,12 +16,17 @@ class Section(BaseModel):
     )
 
     @classmethod
-    def help_of(cls, key: str) -> str:
-        """The help of a field such as `optim.lr`."""
+    def field_of(cls, key: str) -> FieldInfo:
+        """The declaration of a field such as `optim.lr`."""
         head, _, rest = key.partition(".")
         field = cls.model_fields[head]
-        if rest:
-            section = field.annotation
-            assert isinstance(section, type) and issubclass(section, Section)
-            return section.help_of(rest)
-        return field.description or ""
+        if not rest:
+            return field
+        section = field.annotation
+        assert isinstance(section, type) and issubclass(section, Section)
+        return section.field_of(rest)
+
+    @classmethod
+    def help_of(cls, key: str) -> str:
+        """The help of a field such as `optim.lr`: what it is, its range and its default."""
+        return describe.help_of(cls.field_of(key))

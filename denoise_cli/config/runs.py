@@ -127,7 +127,7 @@ class RunConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass: auto takes bfloat16 where the hardware has it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile."""
+    """Compile the network with torch.compile: auto, on or off."""
     seed: int = Field(0, ge=0)
     """Seed of weights, order, augmentation and noise."""
     device: str = "auto"

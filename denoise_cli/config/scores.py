@@ -61,7 +61,7 @@ class TestConfig(_ScoreConfig):
     """A weight file or run folder instead of the bundled weights."""
     noise: str = "basic"
     """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; real: the noisy half of a
-    folder of pairs (its default)."""
+    folder of pairs, where it is the default."""
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores as well."""
     out: Path | None = None
@@ -87,7 +87,7 @@ class CompareConfig(_ScoreConfig):
     """Batch-norm settings to compare."""
     noise: tuple[str, ...] = ("basic", "intense")
     """Noises, separated by commas: basic, intense, blind, camera, correlated, gaussian:S, awgn:S, or a
-    bare sigma from 0 to 1; real: the noisy half of a folder of pairs (its default)."""
+    bare sigma from 0 to 1; real: the noisy half of a folder of pairs, where it is the default."""
     weights: Path | None = None
     """A folder of runs (or one run or weight file) instead of the bundled weights."""
     train: bool = False

@@ -1,4 +1,4 @@
-"""Memory that is free for images."""
+"""How much memory is left for images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 # Where the system does not say.
 _GUESS = 4 * 2**30
-_CGROUP = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
+# The control group (version 2) that a container runs in.
+_GROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
@@ -15,13 +17,13 @@ def available_memory() -> int:
     left = _linux_available()
     if left is None:
         left = _half_of_physical()
-    in_container = _container_available()
-    return left if in_container is None else min(left, in_container)
+    free = _container_available()
+    return left if free is None else min(left, free)
 
 
 def _linux_available() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = _MEMINFO.read_text().splitlines()
     except OSError:
         return None
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -36,17 +38,16 @@ def _half_of_physical() -> int:
 
 
 def _container_available() -> int | None:
-    """Bytes below the limit of the control group (version 2) that a container runs in.
+    """What the container's limit leaves, where it has one.
 
-    Cached files count as used, but give way to new pages: they are added back.
+    Files that were read and not used lately count as free, as in the working set of Kubernetes.
     """
     try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-        statistics = (_CGROUP / "memory.stat").read_text()
-    except (OSError, ValueError):
+        limit = (_GROUP / "memory.max").read_text().strip()
+        if not limit.isdigit():
+            return None
+        used = int((_GROUP / "memory.current").read_text())
+        fields = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
+    except OSError:
         return None
-    if not limit.isdigit():  # "max": no limit
-        return None
-    cached = dict(line.split(maxsplit=1) for line in statistics.splitlines()).get("inactive_file", "0")
-    return max(0, int(limit) - used + int(cached))
+    return max(0, int(limit) - used + int(fields.get("inactive_file", 0)))

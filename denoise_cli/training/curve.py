@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 from denoise_cli.files import atomic_write_path
 from denoise_cli.runs import RunFolder
 
@@ -19,7 +22,7 @@ def draw_curve(run: RunFolder) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     left = figure.subplots()
     left.plot(*zip(*losses, strict=True), color="tab:blue", linewidth=0.8)
-    left.set(xlabel="step", yscale="log")
+    left.set(xlabel="step", yscale=loss_scale([loss for _, loss in losses]))
     left.set_ylabel("training loss", color="tab:blue")
     right = left.twinx()
     right.plot(
@@ -28,3 +31,8 @@ def draw_curve(run: RunFolder) -> None:
     right.set_ylabel("validation PSNR (dB)" if metric == "psnr" else "validation accuracy", color="tab:red")
     with atomic_write_path(run.curve) as path:
         figure.savefig(path, dpi=110)
+
+
+def loss_scale(losses: Sequence[float]) -> Literal["log", "linear"]:
+    """The axis of the losses: linear where one is not positive, as in the decibels of `loss: psnr`."""
+    return "log" if min(losses) > 0 else "linear"

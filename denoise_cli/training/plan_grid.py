@@ -58,7 +58,9 @@ def train_grid(
     Arguments and errors as `train_planned`.
     """
     wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
-    return {item.cell: why for item, why in train_planned(list(plan(config, wanted)), train_one, note)}
+    failed = train_planned(list(plan(config, wanted)), train_one, note)
+    # A classifier that fails is why the model that it guides fails after it.
+    return {item.cell: why for item, why in reversed(failed)}
 
 
 def train_planned(

@@ -120,13 +120,15 @@ def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool
     if run.path.is_dir() and not any(run.path.iterdir()):
         return
     if not run.config.exists():
-        raise OutputExists(f"{run.path} is there already and is not a run folder.", "Choose another --out.")
+        raise OutputExists(
+            f"{run.path} is there already and is not a run folder.", "Choose another --output."
+        )
     if not overwrite:
         state = "a finished run" if run.is_finished else "an unfinished run"
         raise OutputExists(
             f"{run.path} holds {state} already.",
             f"Continue it with --resume {quoted(run.path)}, replace it with --overwrite, "
-            "or choose another --out.",
+            "or choose another --output.",
         )
 
 
@@ -140,7 +142,7 @@ def _check_same(run: RunFolder, config: RunConfig) -> None:
         if begun != asked:
             raise ConfigError(
                 f"The run {run.path} has {key} {begun}, so it cannot go on with {key} {asked}.",
-                f"Leave that out, or train anew: denoise {config.command} --out FOLDER ...",
+                f"Leave that out, or train anew: denoise {config.command} --output FOLDER ...",
             )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,8 @@ from PIL import Image
 from denoise_cli.training.signals import Interrupted
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
+from tests.conftest import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = (
     "classify",
     "resnet",

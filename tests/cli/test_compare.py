@@ -6,19 +6,16 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from denoise_cli.cli.app import app
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
+from tests.conftest import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = ("compare", "--train", "--steps", "2", "--set", "train_set=[batch_size=8]", "--format", "json")
 
 
@@ -149,8 +146,7 @@ def test_an_interrupted_grid_goes_on_where_it_was(
     assert all(cell["psnr"] is not None for cell in json.loads(again.stdout)["cells"])
 
 
-def test_errors_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "small").mkdir()
     Image.new("RGB", (8, 40)).save(tmp_path / "small/tiny.png")
@@ -174,8 +170,8 @@ def test_errors_name_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (("--set", "recipe=nowhere", "--train"), 2, "There is no config 'nowhere/"),
     ]
     for arguments, code, text in cases:
-        result = CliRunner().invoke(app, ["compare", *arguments])
-        assert (result.exit_code, text in result.stderr) == (code, True), (arguments, result.stderr)
+        result = denoise("compare", *arguments)
+        assert (result.returncode, text in result.stderr) == (code, True), (arguments, result.stderr)
 
 
 def test_pictures_without_noise_have_no_finite_psnr(

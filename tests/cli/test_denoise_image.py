@@ -20,10 +20,11 @@ from denoise_cli.models import build_denoiser
 from denoise_cli.photo.files.paths import find_photos, parse_shard
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
+from tests.conftest import Command
 
 
 @pytest.fixture(scope="module")
-def cae(tmp_path_factory) -> Path:
+def cae(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the smallest model, random."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "cae.safetensors"
@@ -42,7 +43,7 @@ def files_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_result_lies_beside_the_photo(denoise, cae, tmp_path):
+def test_result_lies_beside_the_photo(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     done = denoise("denoise-image", "a.png", "--weights", cae)
     assert done.returncode == 0, done.stderr
@@ -55,7 +56,7 @@ def test_result_lies_beside_the_photo(denoise, cae, tmp_path):
     assert denoise("denoise-image", "a.png", "--weights", cae, "--overwrite").returncode == 0
 
 
-def test_runs_without_torch(cae, tmp_path):
+def test_runs_without_torch(cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     program = (
         "import sys\nfrom denoise_cli.__main__ import main\n"
@@ -73,7 +74,9 @@ def test_runs_without_torch(cae, tmp_path):
     ("content", "reason"),
     [(b"", "is empty"), (b"just text", "not a picture"), (None, "no photo"), ("cut", "damaged JPEG")],
 )
-def test_bad_photos_are_one_sentence(content, reason, denoise, cae, tmp_path):
+def test_bad_photos_are_one_sentence(
+    content: bytes | str | None, reason: str, denoise: Command, cae: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "a.jpg"
     if content == "cut":
         content = write_photo(path).read_bytes()[:700]
@@ -103,7 +106,7 @@ def test_bad_photos_are_one_sentence(content, reason, denoise, cae, tmp_path):
         (["--output", "a.png"], "replace the photo"),
     ],
 )
-def test_bad_usage(args, reason, denoise, cae, tmp_path):
+def test_bad_usage(args: list[str], reason: str, denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     weights = [] if "--model" in args else ["--weights", cae]
     done = denoise("denoise-image", "a.png", *weights, *args)
@@ -112,7 +115,7 @@ def test_bad_usage(args, reason, denoise, cae, tmp_path):
     assert files_below(tmp_path) == {"a.png"}
 
 
-def test_output_folder_that_is_a_file(denoise, cae, tmp_path):
+def test_output_folder_that_is_a_file(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     (tmp_path / "file").touch()
     done = denoise("denoise-image", "a.png", "--weights", cae, "--output", "file/b.png")
@@ -120,7 +123,7 @@ def test_output_folder_that_is_a_file(denoise, cae, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_odd_sizes(denoise, cae, tmp_path):
+def test_odd_sizes(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "one.png", size=(1, 1))
     write_photo(tmp_path / "thin.png", size=(3, 4000))
     assert denoise("denoise-image", "one.png", "thin.png", "--weights", cae).returncode == 0
@@ -128,7 +131,7 @@ def test_odd_sizes(denoise, cae, tmp_path):
         assert image.size == (4000, 3)
 
 
-def test_standard_input_and_output(denoise, cae, tmp_path):
+def test_standard_input_and_output(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     denoise("denoise-image", "a.png", "--weights", cae)
     done = subprocess.run(
@@ -140,7 +143,7 @@ def test_standard_input_and_output(denoise, cae, tmp_path):
     assert done.stdout == (tmp_path / "a.denoised.png").read_bytes()
 
 
-def test_standard_input_is_compared_like_a_file(denoise, cae, tmp_path):
+def test_standard_input_is_compared_like_a_file(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png", 0, (60, 80))
     write_photo(tmp_path / "clean.png", 1, (60, 80))
     arguments = ("--weights", cae, "--reference", "clean.png", "--side-by-side", "--json")
@@ -169,7 +172,7 @@ def write_folder(folder: Path) -> tuple[set[str], set[str]]:
     return set(names) - bad, bad
 
 
-def test_a_folder_with_bad_files(denoise, cae, tmp_path):
+def test_a_folder_with_bad_files(denoise: Command, cae: Path, tmp_path: Path) -> None:
     """The good are done, the bad are named, nothing is left over; a second run skips."""
     good, bad = write_folder(tmp_path / "in")
     arguments = ("denoise-image", "in", "--recursive", "--output", "out", "--weights", cae, "--json")
@@ -189,7 +192,9 @@ def test_a_folder_with_bad_files(denoise, cae, tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_killed_in_the_middle_and_run_again(how, denoise, cae, tmp_path):
+def test_killed_in_the_middle_and_run_again(
+    how: signal.Signals, denoise: Command, cae: Path, tmp_path: Path
+) -> None:
     good, _ = write_folder(tmp_path / "in")
     arguments = ["denoise-image", "in", "--recursive", "--output", "out", "--weights", str(cae)]
     process = subprocess.Popen(
@@ -215,7 +220,7 @@ def test_killed_in_the_middle_and_run_again(how, denoise, cae, tmp_path):
             image.load()
 
 
-def test_two_runs_in_one_folder(denoise, cae, tmp_path):
+def test_two_runs_in_one_folder(denoise: Command, cae: Path, tmp_path: Path) -> None:
     """A run leaves alone what another one is writing, and clears what a killed one left."""
     write_photo(tmp_path / "a.png")
     (tmp_path / f"{PREFIX}killed.png").touch()
@@ -226,7 +231,7 @@ def test_two_runs_in_one_folder(denoise, cae, tmp_path):
     assert (tmp_path / "b.png").read_bytes() == b"half"
 
 
-def test_shards_divide_the_photos(denoise, cae, tmp_path):
+def test_shards_divide_the_photos(denoise: Command, cae: Path, tmp_path: Path) -> None:
     for number in range(7):
         write_photo(tmp_path / "in" / f"{number}.png", number)
     arguments = ("denoise-image", "in", "--output", "out", "--weights", cae)
@@ -239,7 +244,7 @@ def test_shards_divide_the_photos(denoise, cae, tmp_path):
     assert files_below(tmp_path / "out") == {f"{number}.png" for number in range(7)}
 
 
-def test_shard_of_torchrun_and_none():
+def test_shard_of_torchrun_and_none() -> None:
     assert parse_shard(None, {"RANK": "2", "WORLD_SIZE": "4"}) == (2, 4)
     assert parse_shard(None, {"RANK": "2"}) == (0, 1)
     assert parse_shard("1/2", {"RANK": "2", "WORLD_SIZE": "4"}) == (1, 2)
@@ -247,8 +252,8 @@ def test_shard_of_torchrun_and_none():
         parse_shard("2", {})
 
 
-def test_shards_of_slurm_arrays():
-    def shard(index, count, first, step):
+def test_shards_of_slurm_arrays() -> None:
+    def shard(index: int, count: int, first: int, step: int):
         names = (
             "SLURM_ARRAY_TASK_ID",
             "SLURM_ARRAY_TASK_COUNT",
@@ -263,7 +268,7 @@ def test_shards_of_slurm_arrays():
         shard(7, 3, 0, 1)
 
 
-def test_two_photos_with_one_result(denoise, cae, tmp_path):
+def test_two_photos_with_one_result(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "in" / "a.png")
     write_photo(tmp_path / "in" / "a.jpg")
     done = denoise("denoise-image", "in", "--output", "out", "--format", "png", "--weights", cae)
@@ -271,7 +276,7 @@ def test_two_photos_with_one_result(denoise, cae, tmp_path):
     assert "both become" in done.stderr
 
 
-def test_folders_leave_out_results_and_loops(tmp_path):
+def test_folders_leave_out_results_and_loops(tmp_path: Path) -> None:
     write_photo(tmp_path / "in" / "a.png")
     write_photo(tmp_path / "in" / "a.denoised.png")
     write_photo(tmp_path / "in" / "a.denoised.compare.png")
@@ -288,7 +293,7 @@ def test_folders_leave_out_results_and_loops(tmp_path):
     assert "b.png" in names
 
 
-def test_scores_and_comparison(denoise, cae, tmp_path):
+def test_scores_and_comparison(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "noisy.png", 0, (200, 400))
     write_photo(tmp_path / "clean.png", 1, (200, 400))
     arguments = ("denoise-image", "noisy.png", "--weights", cae, "--reference", "clean.png", "--side-by-side")
@@ -310,7 +315,7 @@ def test_scores_and_comparison(denoise, cae, tmp_path):
     assert "400 x 200" in done.stderr
 
 
-def test_a_comparison_replaces_nothing(denoise, cae, tmp_path):
+def test_a_comparison_replaces_nothing(denoise: Command, cae: Path, tmp_path: Path) -> None:
     before = {}
     for name in ("a.png", "a.jpg", "b.compare.png", "b.png"):
         before[name] = write_photo(tmp_path / name).read_bytes()
@@ -326,7 +331,7 @@ def test_a_comparison_replaces_nothing(denoise, cae, tmp_path):
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
-def test_names_that_say_what_is_meant(denoise, cae, tmp_path):
+def test_names_that_say_what_is_meant(denoise: Command, cae: Path, tmp_path: Path) -> None:
     write_photo(tmp_path / "a.png")
     (tmp_path / "d1").mkdir()
     for args, reason in (
@@ -349,7 +354,7 @@ def test_names_that_say_what_is_meant(denoise, cae, tmp_path):
     assert again.stderr.count("Add --overwrite") == 1
 
 
-def test_the_noise_is_told(denoise, cae, tmp_path):
+def test_the_noise_is_told(denoise: Command, cae: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     fine = rng.normal(128, 10, (200, 300, 3))
     blocks = rng.normal(128, 10, (100, 150, 1)).repeat(2, 0).repeat(2, 1).repeat(3, 2) + rng.normal(

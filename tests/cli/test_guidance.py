@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from denoise_cli.cli.app import app
 from denoise_cli.models.guidance import Source
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
+from tests.conftest import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 GUIDED = ("compare", "--models", "resnet_unet", "--noise", "basic")
 TRAIN = (*GUIDED, "--train", "--steps", "2", "--set", "train_set=[batch_size=8]")
 
@@ -47,7 +43,7 @@ def test_all_sources_are_trained_scored_and_drawn_again(
     arguments = ("--guidance", "all", "--injection", "concat,film", "--dataset", image_folder)
     output = ("--set", "train_noise=basic", "-o", "out")
     both = (*TRAIN, *arguments, *output)
-    done = denoise(*both, "--noise", "basic,0.1", timeout=280)
+    done = denoise(*both, "--noise", "basic,0.1")
     assert done.returncode == 0, done.stderr
     # A classifier, the plain U-Net, and five sources by two injections.
     assert "Run 12 of 12" in done.stderr
@@ -98,10 +94,7 @@ def test_a_given_classifier_guides_all(denoise: Command, image_folder: Path, tmp
     assert "classifier: guide" in config
 
 
-def test_the_oracle_needs_known_labels(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_the_oracle_needs_known_labels(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     shutil.copytree(image_folder / "test" / "cat", flat)
     other = tmp_path / "other"
@@ -126,8 +119,8 @@ def test_the_oracle_needs_known_labels(
         ((*ORACLE, "--dataset", "other"), "does not know the classes deer, frog"),
     ]
     for arguments, text in cases:
-        result = CliRunner().invoke(app, list(arguments))
-        assert (result.exit_code, text in result.stderr.replace("\n", " ")) == (1, True), (
+        result = denoise(*arguments)
+        assert (result.returncode, text in result.stderr.replace("\n", " ")) == (1, True), (
             arguments,
             result.stderr,
         )
@@ -136,17 +129,16 @@ def test_the_oracle_needs_known_labels(
 
 @pytest.mark.parametrize("source", ["oracle", "shuffled"])
 def test_what_no_photo_shows_is_not_guessed(
-    image_folder: Path, tmp_path: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    denoise: Command, image_folder: Path, tmp_path: Path, source: Source
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     save_guided(tmp_path / "run", source)
     photo = str(image_folder / "test/cat/000.png")
     for arguments in (("denoise-image", photo), ("export",)):
-        result = CliRunner().invoke(app, [*arguments, "--weights", "run"])
-        assert result.exit_code == 1
+        result = denoise(*arguments, "--weights", "run")
+        assert result.returncode == 1
         assert f"`{source}` guidance" in result.stderr
-    scored = CliRunner().invoke(app, ["test", "--weights", "run", "--dataset", str(image_folder), "--json"])
-    assert scored.exit_code == 0, scored.stderr
+    scored = denoise("test", "--weights", "run", "--dataset", image_folder, "--json")
+    assert scored.returncode == 0, scored.stderr
     assert json.loads(scored.stdout)["guidance"] == source
 
 
@@ -154,25 +146,23 @@ def test_what_no_photo_shows_is_not_guessed(
     ("source", "injection"), [("features", "concat"), ("predicted", "film"), ("zero", "concat")]
 )
 def test_photos_with_other_guidance_go_through_torch(
-    image_folder: Path, tmp_path: Path, source: Source, injection: str, monkeypatch: pytest.MonkeyPatch
+    denoise: Command, image_folder: Path, tmp_path: Path, source: Source, injection: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     save_guided(tmp_path / "run", source, injection)
     photo = str(image_folder / "test/cat/000.png")
     arguments = ["denoise-image", photo, "--weights", "run", "-o", "out.png", "--device", "cpu"]
-    refused = CliRunner().invoke(app, [*arguments, "--runtime", "onnx"])
-    assert refused.exit_code == 2
+    refused = denoise(*arguments, "--runtime", "onnx")
+    assert refused.returncode == 2
     assert "--runtime torch" in refused.stderr
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.stderr
+    done = denoise(*arguments)
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").is_file()
-    exported = CliRunner().invoke(app, ["export", "--weights", "run"])
-    assert exported.exit_code == 1
+    exported = denoise("export", "--weights", "run")
+    assert exported.returncode == 1
     assert "cannot be exported" in exported.stderr
 
 
-def test_requests_that_make_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_requests_that_make_no_sense(denoise: Command, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     save_guided(tmp_path / "runs/a", "oracle")
     cases = [
@@ -187,8 +177,8 @@ def test_requests_that_make_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (("--seeds", "0"), 2, "`train_seeds` is empty"),
     ]
     for arguments, code, text in cases:
-        result = CliRunner().invoke(app, ["compare", *arguments])
-        assert (result.exit_code, text in result.stderr.replace("\n", " ")) == (code, True), (
+        result = denoise("compare", *arguments)
+        assert (result.returncode, text in result.stderr.replace("\n", " ")) == (code, True), (
             arguments,
             result.stderr,
         )

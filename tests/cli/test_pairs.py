@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from typer.testing import CliRunner
 
-from denoise_cli.cli.app import app
 from denoise_cli.models.registry import DENOISERS
+from tests.conftest import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ("--steps", "2", "--batch-size", "4")
 
 
@@ -93,7 +89,7 @@ def test_what_is_scored_is_what_denoise_image_makes(denoise: Command, pairs: Pat
 
 def test_the_benchmark_end_to_end(denoise: Command, pairs: Path, tmp_path: Path) -> None:
     arguments = ("compare", "--benchmark", "real", "--dataset", pairs)
-    done = denoise(*arguments, "--format", "json", "-o", "out", timeout=280)
+    done = denoise(*arguments, "--format", "json", "-o", "out")
     assert done.returncode == 0, done.stderr
     found = strict(done.stdout)
     assert found["benchmark"] == "real"
@@ -165,10 +161,9 @@ def test_one_pair_is_enough(denoise: Command, pairs: Path) -> None:
     assert strict(done.stdout)["n"] == 1
 
 
-def test_errors_are_one_sentence(pairs: Path, image_folder: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(pairs / "train/noisy", "half/noisy")
-    shutil.copytree(pairs / "train/noisy", "apart/noisy")
+def test_errors_are_one_sentence(denoise: Command, pairs: Path, image_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(pairs / "train/noisy", tmp_path / "half/noisy")
+    shutil.copytree(pairs / "train/noisy", tmp_path / "apart/noisy")
     for path in (pairs / "train/clean").iterdir():
         (tmp_path / "apart/clean").mkdir(exist_ok=True)
         shutil.copy(path, tmp_path / "apart/clean" / f"other-{path.name}")
@@ -197,5 +192,5 @@ def test_errors_are_one_sentence(pairs: Path, image_folder: Path, tmp_path: Path
         (("classify", "cnn", "--eval-only", "--noise", "real", "--dataset", plain), 1, "`real`"),
     ]
     for arguments, code, text in cases:
-        result = CliRunner().invoke(app, list(arguments))
-        assert (result.exit_code, text in result.stderr) == (code, True), (arguments, result.output)
+        result = denoise(*arguments)
+        assert (result.returncode, text in result.stderr) == (code, True), (arguments, result.stderr)

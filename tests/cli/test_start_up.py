@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+
+from tests.conftest import Command
 
 HEAVY = ("torch", "torchvision", "skimage", "scipy", "numpy", "PIL", "matplotlib", "onnxruntime", "pyvips")
 COMMANDS = ("train", "test", "classify", "compare", "denoise-image", "export", "models", "runs")
@@ -28,17 +31,17 @@ def test_help_imports_nothing_heavy(args: list[str]) -> None:
     assert done.stdout.strip()
 
 
-def test_version_is_the_installed_one(denoise) -> None:
-    assert denoise("--version").stdout.strip() == f"denoise {version('denoise-cli')}"
+def test_version_is_the_installed_one(denoise_process: Command) -> None:
+    assert denoise_process("--version").stdout.strip() == f"denoise {version('denoise-cli')}"
 
 
-def test_help_names_every_command(denoise) -> None:
-    text = denoise("--help").stdout
+def test_help_names_every_command(denoise_process: Command) -> None:
+    text = denoise_process("--help").stdout
     for command in COMMANDS:
         assert command in text
 
 
-def test_a_reader_that_has_enough_is_no_error(tmp_path) -> None:
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m denoise_cli models --json | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() in {"0", "141"}

@@ -9,11 +9,15 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.conftest import Command
+
 QUICK = ("--epochs", "1", "--batch-size", "8")
 
 
-def test_a_run_can_be_tested_listed_and_used(denoise, image_folder: Path, tmp_path: Path) -> None:
-    done = denoise("train", "cae", "--dataset", image_folder, *QUICK, "--seed", "3")
+def test_a_run_can_be_tested_listed_and_used(
+    denoise_process: Command, image_folder: Path, tmp_path: Path
+) -> None:
+    done = denoise_process("train", "cae", "--dataset", image_folder, *QUICK, "--seed", "3")
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "cae-images-basic-bn-s3"
     assert {path.name for path in run.iterdir()} == {
@@ -30,7 +34,9 @@ def test_a_run_can_be_tested_listed_and_used(denoise, image_folder: Path, tmp_pa
     assert [row["event"] for row in events][-2:] == ["validation", "done"]
     assert Image.open(run / "curve.png").size[0] > 300
 
-    done = denoise("test", "--weights", run, "--dataset", image_folder, "--noise", "intense", "--json")
+    done = denoise_process(
+        "test", "--weights", run, "--dataset", image_folder, "--noise", "intense", "--json"
+    )
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     assert (row["model"], row["noise"], row["n"]) == ("cae", "intense", 8)
@@ -41,27 +47,31 @@ def test_a_run_can_be_tested_listed_and_used(denoise, image_folder: Path, tmp_pa
     assert sum(scores["per_image"]["psnr"]) / 8 == pytest.approx(row["psnr"], abs=1e-5)
     assert Image.open(folder / "pictures.png").size[0] > 3 * 32
 
-    listed = json.loads(denoise("runs", "--json").stdout)
+    listed = json.loads(denoise_process("runs", "--json").stdout)
     assert [(r["run"], r["status"]) for r in listed] == [("runs/cae-images-basic-bn-s3", "finished")]
-    weights = json.loads(denoise("models", "--json").stdout)["weights"]
+    weights = json.loads(denoise_process("models", "--json").stdout)["weights"]
     assert "runs/cae-images-basic-bn-s3" in [w["name"] for w in weights]
 
     photo = tmp_path / "photo.png"
     Image.new("RGB", (50, 41), (90, 120, 60)).save(photo)
-    done = denoise("denoise-image", photo, "--weights", run)
+    done = denoise_process("denoise-image", photo, "--weights", run)
     assert done.returncode == 0, done.stderr
     assert Image.open(tmp_path / "photo.denoised.png").size == (50, 41)
 
 
-def test_the_resolved_config_makes_the_same_run(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_the_resolved_config_makes_the_same_run(
+    denoise: Command, denoise_process: Command, image_folder: Path, tmp_path: Path
+) -> None:
+    """The second time in this process: what ran here before leaves no trace in the weights."""
     first, second = tmp_path / "first", tmp_path / "second"
     keys = ("--set", "precision=fp32", "--set", "data.rotate=true")
-    assert denoise("train", "cae", "--dataset", image_folder, *QUICK, *keys, "--out", first).returncode == 0
+    done = denoise_process("train", "cae", "--dataset", image_folder, *QUICK, *keys, "--out", first)
+    assert done.returncode == 0, done.stderr
     assert denoise("train", "--config", first / "config.yaml", "--out", second).returncode == 0
     assert (first / "last.safetensors").read_bytes() == (second / "last.safetensors").read_bytes()
 
 
-def test_a_guided_model_takes_a_classifier(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_a_guided_model_takes_a_classifier(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     done = denoise("classify", "resnet", "--dataset", image_folder, *QUICK, "--out", tmp_path / "classifier")
     assert done.returncode == 0, done.stderr
     guided = ("train", "resnet_unet", "--dataset", image_folder, *QUICK, "--out", tmp_path / "guided")
@@ -88,7 +98,7 @@ def test_a_guided_model_takes_a_classifier(denoise, image_folder: Path, tmp_path
     ],
 )
 def test_a_wrong_request_is_one_sentence(
-    denoise, tmp_path: Path, args: tuple[str, ...], code: int, message: str
+    denoise: Command, tmp_path: Path, args: tuple[str, ...], code: int, message: str
 ) -> None:
     done = denoise(*args)
     assert done.returncode == code, done.stderr
@@ -97,7 +107,7 @@ def test_a_wrong_request_is_one_sentence(
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
 
-def test_an_output_that_cannot_be_written(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     done = denoise("train", "cae", "--dataset", image_folder, *QUICK, "--out", blocked / "run")
@@ -109,7 +119,7 @@ def test_an_output_that_cannot_be_written(denoise, image_folder: Path, tmp_path:
     assert blocked.read_text() == "not a folder"
 
 
-def test_a_classifier_of_other_classes_is_refused(denoise, tmp_path: Path) -> None:
+def test_a_classifier_of_other_classes_is_refused(denoise: Command, tmp_path: Path) -> None:
     from denoise_cli.data.classes import CLASSES
 
     for name in ("frog", "truck"):
@@ -124,7 +134,9 @@ def test_a_classifier_of_other_classes_is_refused(denoise, tmp_path: Path) -> No
     assert "denoise classify cnn" in done.stderr
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(
+    denoise: Command, image_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     base = ("--dataset", image_folder, "--batch-size", "8", "--no-batchnorm", "--set", "precision=fp32")
     assert denoise("train", "cae", *base, "--steps", "3", "--out", out).returncode == 0
@@ -137,14 +149,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(denoise, image_folder: Path, tm
     assert (out / "last.safetensors").read_bytes() == kept
 
 
-def test_a_damaged_image_is_named_and_left_out(denoise, image_folder: Path) -> None:
+def test_a_damaged_image_is_named_and_left_out(denoise: Command, image_folder: Path) -> None:
     (image_folder / "train" / "cat" / "broken.png").write_bytes(b"this is text")
     done = denoise("train", "cae", "--dataset", image_folder, *QUICK)
     assert done.returncode == 0, done.stderr
     assert "broken.png" in done.stderr
 
 
-def test_scores_without_noise_are_valid_json(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_scores_without_noise_are_valid_json(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     done = denoise("test", "cae", "--noise", "gaussian:0", "--dataset", image_folder, "--out", "scores")
     assert done.returncode == 0, done.stderr
 
@@ -155,7 +167,7 @@ def test_scores_without_noise_are_valid_json(denoise, image_folder: Path, tmp_pa
     assert json.loads(text, parse_constant=refuse)["noisy_psnr"] is None
 
 
-def test_what_cannot_be_scored_is_told(denoise, image_folder: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_scored_is_told(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     bad = next((image_folder / "test").rglob("*.png")).with_name("bad.png")
     bad.write_bytes(b"no picture")
     score = ("test", "cae", "--dataset", image_folder)
@@ -168,7 +180,9 @@ def test_what_cannot_be_scored_is_told(denoise, image_folder: Path, tmp_path: Pa
     assert "bad.png has 5x5 pixels" in done.stderr
 
 
-def test_a_place_that_cannot_be_written_is_found_before_the_work(denoise, image_folder, tmp_path) -> None:
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    denoise: Command, image_folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "plain").write_text("mine")
     for command in (("test", "cae", "--out"), ("compare", "--models", "cae", "-o")):
         done = denoise(*command, "plain", "--dataset", image_folder)
@@ -178,7 +192,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(denoise, image_
     assert (tmp_path / "plain").read_text() == "mine"
 
 
-def test_one_unreadable_run_hides_no_other_weights(denoise, tmp_path: Path) -> None:
+def test_one_unreadable_run_hides_no_other_weights(denoise: Command, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "broken"
     run.mkdir(parents=True)
     (run / "last.safetensors").write_bytes(b"half")
@@ -188,7 +202,7 @@ def test_one_unreadable_run_hides_no_other_weights(denoise, tmp_path: Path) -> N
     assert "photo_unet" in done.stdout
 
 
-def test_resume_names_what_is_wrong(denoise, tmp_path: Path) -> None:
+def test_resume_names_what_is_wrong(denoise: Command, tmp_path: Path) -> None:
     for args, reason in (
         (("--resume", "nope"), "There is no run folder nope"),
         (("--resume", "nope", "--out", "other"), "in its own folder"),

@@ -125,6 +125,27 @@ def test_the_benchmark_scores_as_the_papers_do(tmp_path: Path, mode: str) -> Non
     assert any("whole test set, ours for 1" in note for note in few.notes) == (mode == "RGB")
 
 
+def test_the_benchmark_of_cameras_scores_files_of_8_bits(tmp_path: Path) -> None:
+    """Against numpy: the noisy files as they are, output rounded to 8 bits, whole image."""
+    rng = np.random.default_rng(4)
+    clean = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    clean = np.asarray(Image.fromarray(clean).resize((48, 32), Image.Resampling.BICUBIC))
+    noisy = (clean + rng.normal(3, 9, clean.shape)).clip(0, 255).astype(np.uint8)
+    for half, pixels in (("clean", clean), ("noisy", noisy)):
+        (tmp_path / "pairs" / half).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "pairs" / half / "a.png")
+    run = save_run(tmp_path / "run", 1)
+    data = TestDataConfig(dataset=str(tmp_path / "pairs"))
+    results = compare(weights=run, data=data, benchmark="real", baselines=False)
+    with torch.inference_mode():
+        x = torch.from_numpy(noisy.transpose(2, 0, 1).copy())[None].float() / 255
+        output = load_weights(run / "last.safetensors")[1](x)[0].numpy().transpose(1, 2, 0)
+    for cell, picture in zip(results.cells, (noisy, np.round(output.clip(0, 1) * 255)), strict=True):
+        error = picture.astype(np.float64) - clean
+        assert cell.noise == "real"
+        assert cell.psnr == pytest.approx(10 * np.log10(255**2 / np.mean(error**2)), abs=1e-3)
+
+
 def test_folded_weights_are_not_passed_off_as_trained_without_batch_norm(
     tmp_path: Path, image_folder: Path
 ) -> None:

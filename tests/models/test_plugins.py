@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from denoise_cli.errors import ModelWarning
 from denoise_cli.models.plugins import GROUP, find_plugins
 from denoise_cli.models.registry import DENOISERS
+from tests.conftest import Command
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-model.md"
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def install(site: Path, files: dict[str, str], points: dict[str, str], package: str = "denoise-tiny") -> str:
@@ -94,15 +93,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_pages_network_is_listed_tested_and_compared(
-    tiny: dict[str, str], run: Path, denoise: Command
+    tiny: dict[str, str], run: Path, denoise_process: Command
 ) -> None:
-    listed = denoise("models", "--json", **tiny)
+    listed = denoise_process("models", "--json", **tiny)
     assert listed.stderr == ""
     (row,) = [row for row in rows(listed)["models"] if row["name"] == "tiny"]
     assert row["parameters"] == row["parameters_no_batch_norm"] == 3 * 16 * 9 + 16 + 16 * 3 * 9 + 3
-    tested = rows(denoise("test", "--weights", run, "--limit", "2", "--json", **tiny))
+    tested = rows(denoise_process("test", "--weights", run, "--limit", "2", "--json", **tiny))
     assert (tested["model"], tested["n"]) == ("tiny", 2)
-    compared = denoise(
+    compared = denoise_process(
         *("compare", "--models", "tiny", "--weights", run, "--noise", "basic"),
         *("--limit", "2", "--format", "json"),
         **tiny,
@@ -113,28 +112,28 @@ def test_the_pages_network_is_listed_tested_and_compared(
 
 
 def test_the_pages_network_cleans_photos_and_is_exported(
-    tiny: dict[str, str], run: Path, denoise: Command, tmp_path: Path
+    tiny: dict[str, str], run: Path, denoise_process: Command, tmp_path: Path
 ) -> None:
     write_photo(tmp_path / "photo.png")
     arguments = ("denoise-image", "photo.png", "--weights", run, "--device", "cpu")
     for runtime in ("onnx", "torch"):
-        done = denoise(*arguments, "--runtime", runtime, "-o", f"{runtime}.png", **tiny)
+        done = denoise_process(*arguments, "--runtime", runtime, "-o", f"{runtime}.png", **tiny)
         assert done.returncode == 0, done.stderr
     by_onnx, by_torch = (np.asarray(Image.open(tmp_path / f"{name}.png"), int) for name in ("onnx", "torch"))
     assert np.abs(by_onnx - by_torch).max() <= 1
-    exported = denoise("export", "--weights", run, **tiny)
+    exported = denoise_process("export", "--weights", run, **tiny)
     assert exported.returncode == 0, exported.stderr
     assert ort.InferenceSession(tmp_path / "tiny.onnx").get_outputs()[0].name == "denoised"
 
     # Without its graph the same network runs on torch.
     entry = tmp_path / "site" / "denoise_tiny" / "__init__.py"
     entry.write_text("\n".join(line for line in entry.read_text().splitlines() if "graph=" not in line))
-    done = denoise(*arguments, "-o", "no-graph.png", **tiny)
+    done = denoise_process(*arguments, "-o", "no-graph.png", **tiny)
     assert done.returncode == 0, done.stderr
     assert (np.asarray(Image.open(tmp_path / "no-graph.png")) == by_torch).all()
-    refused = denoise(*arguments, "--runtime", "onnx", "-o", "x.png", **tiny)
+    refused = denoise_process(*arguments, "--runtime", "onnx", "-o", "x.png", **tiny)
     assert (refused.returncode, "no ONNX graph of the model tiny" in refused.stderr) == (2, True)
-    refused = denoise("export", "--weights", run, "-o", "x.onnx", **tiny)
+    refused = denoise_process("export", "--weights", run, "-o", "x.onnx", **tiny)
     assert (refused.returncode, "no ONNX graph of the model tiny" in refused.stderr) == (1, True)
     assert not (tmp_path / "x.onnx").exists()
 
@@ -259,7 +258,7 @@ def test_a_broken_plugin_is_left_out_with_one_sentence(
     sys.modules.pop("denoise_odd", None)
 
 
-def test_no_command_crashes_for_a_broken_plugin(denoise: Command, tmp_path: Path) -> None:
+def test_no_command_crashes_for_a_broken_plugin(denoise_process: Command, tmp_path: Path) -> None:
     entry = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n"
     files = {
         "odd_entry.py": "raise RuntimeError('no luck')\n",
@@ -267,15 +266,15 @@ def test_no_command_crashes_for_a_broken_plugin(denoise: Command, tmp_path: Path
     }
     points = {"bad": "odd_entry:INFO", "odd": "odd_network:INFO"}
     path = install(tmp_path / "site", files, points, "denoise-odd")
-    listed = denoise("models", "--json", PYTHONPATH=path)
+    listed = denoise_process("models", "--json", PYTHONPATH=path)
     assert set(DENOISERS.own) <= {row["name"] for row in rows(listed)["models"]}
     assert "odd" not in {row["name"] for row in rows(listed)["models"]}
     assert [line.split(":")[0] for line in listed.stderr.splitlines()] == ["Warning"] * 2
-    refused = denoise("train", "unnet", PYTHONPATH=path)
+    refused = denoise_process("train", "unnet", PYTHONPATH=path)
     assert refused.returncode == 2
     assert "Did you mean 'unet'" in refused.stderr and "no luck" in refused.stderr
-    built = denoise("train", "odd", "--dataset", "sample", "--steps", "1", PYTHONPATH=path)
+    built = denoise_process("train", "odd", "--dataset", "sample", "--steps", "1", PYTHONPATH=path)
     assert built.returncode == 1
     assert "cannot be loaded from nowhere:Odd" in built.stderr and "Traceback" not in built.stderr
     # A name of ours needs no look at other packages.
-    assert denoise("export", "cae", PYTHONPATH=path).stderr.count("Warning") == 0
+    assert denoise_process("export", "cae", PYTHONPATH=path).stderr.count("Warning") == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -12,10 +14,11 @@ from denoise_cli.errors import OutputExists
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.export import export_onnx
 from denoise_cli.weights.files import load_weights
+from tests.conftest import Weights
 
 
 @pytest.mark.parametrize("name", list(DENOISERS))
-def test_equals_the_model_at_any_size(name, weights, tmp_path):
+def test_equals_the_model_at_any_size(name: str, weights: Weights, tmp_path: Path) -> None:
     path = weights(name, True)
     export_onnx(path, tmp_path / "m.onnx", overwrite=False)
     onnx.checker.check_model(onnx.load(tmp_path / "m.onnx"), full_check=True)
@@ -29,7 +32,7 @@ def test_equals_the_model_at_any_size(name, weights, tmp_path):
         assert np.abs(session.run(None, {"image": x.numpy()})[0] - expected).max() < 1e-4
 
 
-def test_does_not_overwrite(weights, tmp_path):
+def test_does_not_overwrite(weights: Weights, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").touch()
     with pytest.raises(OutputExists):
         export_onnx(weights("cae", True), tmp_path / "m.onnx", overwrite=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +18,7 @@ from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.tensors import read_tensors
+from tests.conftest import Weights
 
 BOTH = pytest.mark.parametrize("batch_norm", [True, False])
 ALL = pytest.mark.parametrize("name", list(DENOISERS))
@@ -23,7 +26,7 @@ ALL = pytest.mark.parametrize("name", list(DENOISERS))
 
 @ALL
 @BOTH
-def test_equals_torch(name, batch_norm, weights):
+def test_equals_torch(name: str, batch_norm: bool, weights: Weights) -> None:
     path = weights(name, batch_norm)
     model = load_weights(path)[1]
     runtime = load_photo_denoiser(weights=path, runtime="onnx").runtime
@@ -46,7 +49,7 @@ def test_equals_torch(name, batch_norm, weights):
 
 
 @ALL
-def test_is_valid_onnx(name, weights):
+def test_is_valid_onnx(name: str, weights: Weights) -> None:
     tensors = read_tensors(weights(name, True))
     onnx.checker.check_model(onnx.load_from_string(denoiser_graph(name, tensors, True)), full_check=True)
     if DENOISERS[name].classifier:
@@ -54,7 +57,9 @@ def test_is_valid_onnx(name, weights):
         onnx.checker.check_model(graph, full_check=True)
 
 
-def test_default_on_a_cpu_without_torch(weights, run_python, tmp_path):
+def test_default_on_a_cpu_without_torch(
+    weights: Weights, run_python: Callable[[str], str], tmp_path: Path
+) -> None:
     code = (
         "import sys, numpy as np\n"
         "from denoise_cli import denoise, load_model\n"
@@ -67,7 +72,7 @@ def test_default_on_a_cpu_without_torch(weights, run_python, tmp_path):
     assert run_python(code).strip() == "[]"
 
 
-def test_weights_of_another_shape_are_refused(weights, tmp_path):
+def test_weights_of_another_shape_are_refused(weights: Weights, tmp_path: Path) -> None:
     from denoise_cli.errors import WeightsError
     from denoise_cli.weights.files import save_weights
     from denoise_cli.weights.header import Architecture
@@ -79,7 +84,7 @@ def test_weights_of_another_shape_are_refused(weights, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(8, 8), (24, 120)])
-def test_photo_unet_equals_torch_at_any_depth(size):
+def test_photo_unet_equals_torch_at_any_depth(size: Any) -> None:
     torch.manual_seed(0)
     model = PhotoUNet(widths=(8, 12, 16), blocks=(2, 1, 3)).eval()
     for parameter in model.parameters():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +18,7 @@ from denoise_cli.photo.denoise_file import Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.pixels.fade import REACH, Limits, fade, limits_of
 from denoise_cli.photo.pixels.noise_level import Noise
-from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
 PREDICTS_NOISE, UNET = DENOISERS["photo_unet"], DENOISERS["unet"]
 
@@ -60,25 +63,25 @@ def halftone() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def default():
+def default() -> PhotoDenoiser:
     return load_photo_denoiser(runtime="onnx")
 
 
 @pytest.mark.parametrize("model", ["photo_unet", "unet", "cae"])
 @pytest.mark.parametrize("draw", [screenshot, printed, line_art, halftone])
-def test_drawings_come_back_as_they_are(draw, model):
+def test_drawings_come_back_as_they_are(draw: Any, model: str) -> None:
     picture = draw()
     assert (denoise(picture, load_photo_denoiser(model, runtime="onnx")) == picture).all()
 
 
 @pytest.mark.parametrize("photo", [camera, chelsea, rocket])
-def test_clean_photographs_stay(photo, default):
+def test_clean_photographs_stay(photo: str, default: PhotoDenoiser) -> None:
     picture = photo()
     assert psnr(picture, denoise(picture, default)) >= 45
 
 
 @pytest.mark.parametrize(("model", "least"), [("photo_unet", 4), ("unet", 1), ("cae", 0)])
-def test_weak_noise_is_removed_without_harm(model, least):
+def test_weak_noise_is_removed_without_harm(model: str, least: float) -> None:
     """By every network, though most were not made for noise this weak."""
     clean = chelsea()
     noisy = (clean + np.random.default_rng(0).normal(0, 5, clean.shape)).round().clip(0, 255).astype(np.uint8)
@@ -86,7 +89,7 @@ def test_weak_noise_is_removed_without_harm(model, least):
     assert psnr(clean, result) >= psnr(clean, noisy) + least
 
 
-def test_strong_noise_is_not_faded(default):
+def test_strong_noise_is_not_faded(default: PhotoDenoiser) -> None:
     clean = chelsea() / np.float32(255)
     noisy = (clean + np.random.default_rng(0).normal(0, 0.2, clean.shape)).clip(0, 1).astype(np.float32)
     height, width = (side // 8 * 8 for side in clean.shape[:2])
@@ -97,7 +100,7 @@ def test_strong_noise_is_not_faded(default):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_fade_equals_the_wiener_share(channels):
+def test_fade_equals_the_wiener_share(channels: int) -> None:
     """Against scipy's box mean, away from the edges, where it is taken over what there is."""
     removed = np.random.default_rng(0).normal(0, 0.1, (channels, 150, 90)).astype(np.float32)
     removed[:, :, :45] *= 0.1
@@ -117,7 +120,7 @@ def test_fade_equals_the_wiener_share(channels):
     assert (fade(removed, Limits(0, 0), 1, 1) == 0).all()
 
 
-def test_limits_grow_with_the_noise_and_the_trust():
+def test_limits_grow_with_the_noise_and_the_trust() -> None:
     none = Noise((0.0,), 0.0, 0.0, 0.0)
     assert limits_of(none, PREDICTS_NOISE) == limits_of(none, UNET) == Limits(0, 0)
     sizes = [limits_of(Noise((s,), s, s, s), UNET).luma for s in (0.001, 0.005, 0.02, 0.1, 0.2)]
@@ -130,7 +133,9 @@ def test_limits_grow_with_the_noise_and_the_trust():
     ("suffix", "options"),
     [(".png", {}), (".tif", {}), (".bmp", {}), (".webp", {"quality": 100})],
 )
-def test_pixels_without_noise_are_kept_in_the_file(suffix, options, default, tmp_path):
+def test_pixels_without_noise_are_kept_in_the_file(
+    suffix: str, options: Any, default: PhotoDenoiser, tmp_path: Path
+) -> None:
     picture = screenshot()
     Image.fromarray(picture).save(tmp_path / "a.png")
     output = tmp_path / f"b{suffix}"
@@ -142,7 +147,7 @@ def test_pixels_without_noise_are_kept_in_the_file(suffix, options, default, tmp
     assert any("no noise was found" in note for note in result.notes)
 
 
-def test_a_network_that_would_lose_is_told(tmp_path):
+def test_a_network_that_would_lose_is_told(tmp_path: Path) -> None:
     clean = chelsea()
     noisy = clean + np.random.default_rng(0).normal(0, 3, clean.shape)
     Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8)).save(tmp_path / "a.png")

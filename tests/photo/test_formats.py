@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.bmp import read_bmp
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.read import open_photo
+from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 HEIGHT, WIDTH = 70, 93
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
@@ -39,7 +41,7 @@ def make_pixels(channels: int, dtype: type) -> np.ndarray:
     )
 
 
-def run(source: Path, output: Path, identity, **settings):
+def run(source: Path, output: Path, identity: PhotoDenoiser, **settings: Any):
     controls = settings.pop("controls", Controls())
     return denoise_file(source, output, identity, Settings(controls, **settings), lambda share: None)
 
@@ -90,7 +92,7 @@ def read_with_pillow(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_png_8(channels, identity, tmp_path):
+def test_png_8(channels: int, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(channels, np.uint8)
     Image.fromarray(pixels.squeeze()).save(tmp_path / "a.png")
     run(tmp_path / "a.png", tmp_path / "b.png", identity)
@@ -100,7 +102,7 @@ def test_png_8(channels, identity, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_png_16(channels, identity, tmp_path):
+def test_png_16(channels: int, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(channels, np.uint16)
     write_png16(tmp_path / "a.png", pixels)
     run(tmp_path / "a.png", tmp_path / "b.png", identity)
@@ -111,7 +113,7 @@ def test_png_16(channels, identity, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_tiff(channels, dtype, identity, tmp_path):
+def test_tiff(channels: int, dtype: Any, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(channels, dtype)
     photometric = "rgb" if channels > 2 else "minisblack"
     extra = ["unassalpha"] if channels in {2, 4} else None
@@ -129,7 +131,7 @@ def test_tiff(channels, dtype, identity, tmp_path):
     assert np.abs(result.astype(float) - pixels).max() <= (1e-6 if dtype == np.float32 else 0)
 
 
-def test_what_a_floating_point_file_loses_is_told(identity, tmp_path):
+def test_what_a_floating_point_file_loses_is_told(identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(3, np.float32)
     for name, value, extra in (("fits", 1.0, False), ("bright", 1.01, True), ("hole", np.nan, True)):
         # In the middle, so that it is found wherever it is.
@@ -140,7 +142,7 @@ def test_what_a_floating_point_file_loses_is_told(identity, tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_bmp_of_ninety_megapixels(tmp_path):
+def test_bmp_of_ninety_megapixels(tmp_path: Path) -> None:
     Image.new("1", (10_000, 9_000), 1).save(tmp_path / "a.bmp")
     assert read_bmp(tmp_path / "a.bmp", "a.bmp", 100_000_000)[0].shape == (9_000, 10_000, 1)
     with pytest.raises(ImageError, match="90 megapixels"):
@@ -148,7 +150,7 @@ def test_bmp_of_ninety_megapixels(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_bmp(channels, identity, tmp_path):
+def test_bmp(channels: int, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(channels, np.uint8)
     Image.fromarray(pixels.squeeze()).save(tmp_path / "a.bmp", dpi=(300, 300))
     run(tmp_path / "a.bmp", tmp_path / "b.bmp", identity)
@@ -158,7 +160,7 @@ def test_bmp(channels, identity, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_jpeg(mode, identity, tmp_path):
+def test_jpeg(mode: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(len(mode), np.uint8)
     Image.fromarray(pixels.squeeze()).save(tmp_path / "a.jpg", quality=97, subsampling=0)
     run(tmp_path / "a.jpg", tmp_path / "b.jpg", identity)
@@ -169,7 +171,7 @@ def test_jpeg(mode, identity, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_webp_lossless(mode, identity, tmp_path):
+def test_webp_lossless(mode: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(len(mode), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.webp", lossless=True, exact=True)
     run(tmp_path / "a.webp", tmp_path / "b.webp", identity, quality=100)
@@ -177,7 +179,7 @@ def test_webp_lossless(mode, identity, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["avif", "heic"])
-def test_avif_and_heic(name, identity, tmp_path):
+def test_avif_and_heic(name: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(3, np.uint8)
     path, result = tmp_path / f"a.{name}", tmp_path / f"b.{name}"
     try:
@@ -197,7 +199,7 @@ def test_avif_and_heic(name, identity, tmp_path):
     ("suffix", "result"),
     [("png", "png"), ("jpg", "jpg"), ("tif", "tif"), ("webp", "webp"), ("tif", "jpg"), ("jpg", "tif")],
 )
-def test_metadata_is_kept(suffix, result, identity, tmp_path):
+def test_metadata_is_kept(suffix: str, result: Any, identity: PhotoDenoiser, tmp_path: Path) -> None:
     source, output = tmp_path / f"a.{suffix}", tmp_path / f"b.{result}"
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn right
@@ -227,7 +229,9 @@ def test_metadata_is_kept(suffix, result, identity, tmp_path):
             assert image.info["xmp"] == XMP
 
 
-def test_wide_gamut_profile_is_kept_and_the_network_sees_the_encoded_values(identity, tmp_path):
+def test_wide_gamut_profile_is_kept_and_the_network_sees_the_encoded_values(
+    identity: PhotoDenoiser, tmp_path: Path
+) -> None:
     p3 = pyvips.Image.new_from_array(make_pixels(3, np.uint8)).icc_transform("p3", input_profile="srgb")
     p3.pngsave(str(tmp_path / "a.png"))
     run(tmp_path / "a.png", tmp_path / "b.png", identity)
@@ -236,7 +240,7 @@ def test_wide_gamut_profile_is_kept_and_the_network_sees_the_encoded_values(iden
         assert (np.asarray(before) == np.asarray(after)).all()
 
 
-def test_cmyk_is_converted_and_said_so(identity, tmp_path):
+def test_cmyk_is_converted_and_said_so(identity: PhotoDenoiser, tmp_path: Path) -> None:
     Image.fromarray(make_pixels(3, np.uint8)).convert("CMYK").save(tmp_path / "a.jpg", quality=97)
     result = run(tmp_path / "a.jpg", tmp_path / "b.jpg", identity)
     assert any("CMYK" in note for note in result.notes)
@@ -248,7 +252,7 @@ def test_cmyk_is_converted_and_said_so(identity, tmp_path):
         assert likeness[0, 1] > 0.95
 
 
-def test_palette_is_converted_and_said_so(identity, tmp_path):
+def test_palette_is_converted_and_said_so(identity: PhotoDenoiser, tmp_path: Path) -> None:
     palette = Image.fromarray(make_pixels(3, np.uint8)).quantize(64)
     palette.save(tmp_path / "a.png")
     result = run(tmp_path / "a.png", tmp_path / "b.png", identity)
@@ -256,7 +260,7 @@ def test_palette_is_converted_and_said_so(identity, tmp_path):
     assert (read_with_pillow(tmp_path / "b.png") == np.asarray(palette.convert("RGB"))).all()
 
 
-def test_several_frames_are_refused(identity, tmp_path):
+def test_several_frames_are_refused(identity: PhotoDenoiser, tmp_path: Path) -> None:
     frames = [Image.fromarray(make_pixels(3, np.uint8) // n) for n in (1, 2)]
     for name in ("a.tif", "a.webp", "a.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
@@ -265,7 +269,7 @@ def test_several_frames_are_refused(identity, tmp_path):
     assert not (tmp_path / "out.png").exists()
 
 
-def test_format_and_bits_on_request(identity, tmp_path):
+def test_format_and_bits_on_request(identity: PhotoDenoiser, tmp_path: Path) -> None:
     pixels = make_pixels(4, np.uint16)
     write_png16(tmp_path / "a.png", pixels)
     run(tmp_path / "a.png", tmp_path / "b.png", identity, bits=8)
@@ -277,7 +281,7 @@ def test_format_and_bits_on_request(identity, tmp_path):
         run(tmp_path / "a.png", tmp_path / "d.jpg", identity, bits=16)
 
 
-def test_the_content_decides_not_the_name(identity, tmp_path):
+def test_the_content_decides_not_the_name(identity: PhotoDenoiser, tmp_path: Path) -> None:
     Image.fromarray(make_pixels(3, np.uint8)).save(tmp_path / "a.png", format="JPEG")
     run(tmp_path / "a.png", tmp_path / "b.png", identity)
     with Image.open(tmp_path / "b.png") as image:

@@ -8,6 +8,7 @@ import resource
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.paths import plan_outputs
 from denoise_cli.photo.files.read import open_photo
-from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF")
 
@@ -33,7 +34,7 @@ def picture(kind: str, size: int = 40) -> bytes:
     return file.getvalue()
 
 
-def run(source: Path | bytes, output: Path, denoiser, **settings):
+def run(source: Path | bytes, output: Path, denoiser: PhotoDenoiser, **settings: Any):
     return denoise_file(source, output, denoiser, Settings(Controls(), **settings), lambda share: None)
 
 
@@ -43,7 +44,7 @@ SAMPLES = {kind: picture(kind) for kind in FORMATS}
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damaged_files(kind, data, identity, tmp_path):
+def test_damaged_files(kind: str, data: st.DataObject, identity: PhotoDenoiser, tmp_path: Path) -> None:
     """Cut, flipped, overwritten: either a picture comes out, or an ImageError and no file."""
     damaged = bytearray(SAMPLES[kind])
     if data.draw(st.booleans()):
@@ -66,13 +67,13 @@ def test_damaged_files(kind, data, identity, tmp_path):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=200), magic=st.sampled_from([s[:16] for s in SAMPLES.values()] + [b""]))
-def test_random_bytes(data, magic):
+def test_random_bytes(data: st.DataObject, magic: bytes) -> None:
     with pytest.raises(ImageError):
         list(open_photo(magic + data).strips(64))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF"])
-def test_files_that_end_early(kind, identity, tmp_path):
+def test_files_that_end_early(kind: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     path = tmp_path / f"a.{kind.lower()}"
     path.write_bytes(SAMPLES[kind][: len(SAMPLES[kind]) * 2 // 3])
     with pytest.raises(ImageError, match=r"a\.\w+"):
@@ -80,7 +81,7 @@ def test_files_that_end_early(kind, identity, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-def test_absurd_dimensions(identity, tmp_path):
+def test_absurd_dimensions(identity: PhotoDenoiser, tmp_path: Path) -> None:
     """A tiny file that says it has 10 gigapixels is refused before anything is decoded."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     chunks = b""
@@ -90,7 +91,7 @@ def test_absurd_dimensions(identity, tmp_path):
         run(b"\x89PNG\r\n\x1a\n" + chunks, tmp_path / "out.png", identity)
 
 
-def test_no_picture_at_all(identity, tmp_path):
+def test_no_picture_at_all(identity: PhotoDenoiser, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("this is no picture")
     (tmp_path / "empty.png").touch()
     for name, reason in (
@@ -107,7 +108,7 @@ def test_no_picture_at_all(identity, tmp_path):
 @pytest.mark.parametrize(
     "name", ["two\nlines.png", "[n=3].png", "ümlaut €.png", "-dash.png", os.fsdecode(b"\xff\xfe.png")]
 )
-def test_odd_names(name, identity, tmp_path):
+def test_odd_names(name: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     source, output = tmp_path / name, tmp_path / f"out-{name}"
     source.write_bytes(SAMPLES["PNG"])
     run(source, output, identity)
@@ -118,7 +119,7 @@ def test_odd_names(name, identity, tmp_path):
     shown.encode()
 
 
-def test_existing_results_are_kept(identity, tmp_path):
+def test_existing_results_are_kept(identity: PhotoDenoiser, tmp_path: Path) -> None:
     output = tmp_path / "out.png"
     output.write_bytes(b"precious")
     with pytest.raises(OutputExists):
@@ -128,7 +129,7 @@ def test_existing_results_are_kept(identity, tmp_path):
     assert output.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_photo_is_never_its_own_result(tmp_path):
+def test_the_photo_is_never_its_own_result(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(SAMPLES["PNG"])
     link = tmp_path / "link.png"
@@ -138,13 +139,13 @@ def test_the_photo_is_never_its_own_result(tmp_path):
             plan_outputs([(path, Path("a.png"))], output, None, several=False)
 
 
-def test_unknown_output_format(identity, tmp_path):
+def test_unknown_output_format(identity: PhotoDenoiser, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"\.xyz"):
         run(SAMPLES["PNG"], tmp_path / "out.xyz", identity)
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.bmp"])
-def test_full_disk(name, identity, tmp_path):
+def test_full_disk(name: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     """A file that cannot grow, as on a full disk, leaves nothing behind."""
     data = picture("PNG", 300)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -158,14 +159,14 @@ def test_full_disk(name, identity, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user who is not root")
-def test_folder_that_cannot_be_written(identity, tmp_path):
+def test_folder_that_cannot_be_written(identity: PhotoDenoiser, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OSError, match="Permission"):
         run(SAMPLES["PNG"], tmp_path / "out.png", identity)
     tmp_path.chmod(0o700)
 
 
-def test_pickles_are_refused(tmp_path):
+def test_pickles_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(b"\x80\x04evil")
     with pytest.raises(WeightsError, match="pickle") as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,12 @@ from torch.nn import functional as F
 from denoise_cli import denoise
 from denoise_cli.photo.pixels.alpha import fill_hidden
 from denoise_cli.photo.pixels.resize import Thumbnail, linear_weights
-from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
+from tests.conftest import Weights
 
 
 @pytest.fixture(scope="module")
-def unet(weights):
+def unet(weights: Weights) -> PhotoDenoiser:
     return load_photo_denoiser(weights=weights("unet", True), runtime="onnx")
 
 
@@ -26,7 +29,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     "shape", [(1, 1), (1, 1, 3), (3, 1000), (1000, 3, 3), (17, 33, 4), (2, 50, 2), (40, 31, 1)]
 )
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-def test_any_shape_and_dtype(shape, dtype, unet):
+def test_any_shape_and_dtype(shape: tuple[int, ...], dtype: Any, unet: PhotoDenoiser) -> None:
     image = noise(*shape) / 255
     image = (
         image.astype(dtype) if np.dtype(dtype).kind == "f" else (image * np.iinfo(dtype).max).astype(dtype)
@@ -38,7 +41,7 @@ def test_any_shape_and_dtype(shape, dtype, unet):
         assert np.allclose(result[..., -1], image[..., -1])
 
 
-def test_arrays_that_are_no_pictures_are_refused(unet):
+def test_arrays_that_are_no_pictures_are_refused(unet: PhotoDenoiser) -> None:
     for bad in (
         np.zeros((4, 4, 5), np.uint8),
         np.zeros(4, np.uint8),
@@ -51,19 +54,19 @@ def test_arrays_that_are_no_pictures_are_refused(unet):
             denoise(bad, unet)
 
 
-def test_grey_as_rgb_stays_free_of_colour_and_equals_grey(unet):
+def test_grey_as_rgb_stays_free_of_colour_and_equals_grey(unet: PhotoDenoiser) -> None:
     grey = noise(60, 80)
     result = denoise(np.repeat(grey[..., None], 3, axis=2), unet)
     assert (result == result[..., :1]).all()
     assert (result[..., 0] == denoise(grey, unet)).all()
 
 
-def test_colour_keeps_its_colour(unet):
+def test_colour_keeps_its_colour(unet: PhotoDenoiser) -> None:
     result = denoise(noise(60, 80, 3), unet)
     assert (result != result[..., :1]).any()
 
 
-def test_hidden_pixels_do_not_bleed(unet):
+def test_hidden_pixels_do_not_bleed(unet: PhotoDenoiser) -> None:
     """What lies under transparent pixels changes nothing that is seen."""
     picture = noise(64, 64, 4)
     picture[..., 3] = 255
@@ -78,14 +81,14 @@ def test_hidden_pixels_do_not_bleed(unet):
     assert all((result[..., 3] == picture[..., 3]).all() for result in results)
 
 
-def test_hidden_pixels_take_the_colour_around_them():
+def test_hidden_pixels_take_the_colour_around_them() -> None:
     colours = np.full((33, 47, 3), 200, np.uint8)
     alpha = np.full((33, 47), 255, np.uint8)
     colours[5:30, 6:41], alpha[5:30, 6:41] = 0, 0
     assert (fill_hidden(colours, alpha) == 200).all()
 
 
-def test_strength_blends(unet):
+def test_strength_blends(unet: PhotoDenoiser) -> None:
     photo = noise(50, 60, 3).astype(np.float32) / 255
     clean = denoise(photo, unet)
     assert np.abs(denoise(photo, unet, strength=0) - photo).max() < 1e-6
@@ -93,7 +96,9 @@ def test_strength_blends(unet):
 
 
 @pytest.mark.parametrize(("strength", "luma", "chroma"), [(1, 0, 1), (1, 1, 0), (0.5, 0.25, 1), (1, 0, 0)])
-def test_brightness_and_colour_are_blended_apart(strength, luma, chroma, unet):
+def test_brightness_and_colour_are_blended_apart(
+    strength: float, luma: float, chroma: float, unet: PhotoDenoiser
+) -> None:
     """Against the closed form: Rec. 601 brightness, and the rest of each channel."""
     photo = noise(50, 60, 3).astype(np.float32) / 255
     removed = photo - denoise(photo, unet)
@@ -106,14 +111,14 @@ def test_brightness_and_colour_are_blended_apart(strength, luma, chroma, unet):
     assert np.abs(result - expected.clip(0, 1))[known].max() < 1e-5
 
 
-def test_grey_has_brightness_only(unet):
+def test_grey_has_brightness_only(unet: PhotoDenoiser) -> None:
     photo = noise(50, 60)
     assert (denoise(photo, unet, luma=0) == photo).all()
     assert (denoise(photo, unet, chroma=0) == denoise(photo, unet)).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(200, 333), (96, 96), (20, 1000), (5, 7)])
-def test_thumbnail_equals_torch(height, width):
+def test_thumbnail_equals_torch(height: int, width: int) -> None:
     picture = np.random.default_rng(0).random((3, height, width), np.float32)
     thumbnail = Thumbnail(height, width, 96)
     for top in range(0, height, 33):
@@ -123,7 +128,7 @@ def test_thumbnail_equals_torch(height, width):
 
 
 @pytest.mark.parametrize("target", [3, 12, 65, 500])
-def test_guidance_resize_equals_torch(target):
+def test_guidance_resize_equals_torch(target: tuple[int, int]) -> None:
     grid = torch.rand(1, 1, 12, 1, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(grid, (target, 1), mode="bilinear")[0, 0, :, 0]
     parts = [linear_weights(12, target, a, b) for a, b in ((0, target // 3), (target // 3, target))]

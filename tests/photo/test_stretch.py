@@ -11,11 +11,11 @@ from skimage.data import camera
 
 from denoise_cli import denoise
 from denoise_cli.photo.pixels.stretch import Stretch, find_stretch
-from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
 
 @pytest.fixture(scope="module")
-def default():
+def default() -> PhotoDenoiser:
     return load_photo_denoiser(runtime="onnx")
 
 
@@ -38,7 +38,7 @@ def power_at(picture: np.ndarray, period: int) -> float:
     return float(spectrum[place] / near.mean())
 
 
-def test_a_star_field_has_no_grid_and_no_rings(default):
+def test_a_star_field_has_no_grid_and_no_rings(default: PhotoDenoiser) -> None:
     truth, noisy = star_field()
     result = denoise(noisy, default) / 65535
     before, after = (((picture - truth) ** 2).mean() for picture in (noisy / 65535, result))
@@ -55,7 +55,7 @@ def test_a_star_field_has_no_grid_and_no_rings(default):
     assert np.abs((result - truth)[peak]).max() < 0.02
 
 
-def test_twelve_bits_in_sixteen(default):
+def test_twelve_bits_in_sixteen(default: PhotoDenoiser) -> None:
     clean = np.repeat(camera()[..., None], 3, axis=2) / 255 * 4095
     clean = gaussian_filter(clean, (1, 1, 0))
     noisy = clean + np.random.default_rng(0).normal(0, 0.05 * 4095, clean.shape)
@@ -68,7 +68,7 @@ def test_twelve_bits_in_sixteen(default):
 
 
 @given(st.floats(0, 0.2), st.floats(0.3, 1), st.sampled_from([0.0, 1e-4, 0.01, 0.3]))
-def test_the_way_back_is_the_inverse(low, high, softening):
+def test_the_way_back_is_the_inverse(low: float, high: float, softening: float) -> None:
     stretch = Stretch(low, high, softening)
     x = np.linspace(low, high, 1000, dtype=np.float32)
     y, one = stretch(x), np.float32(1)
@@ -82,7 +82,7 @@ def test_the_way_back_is_the_inverse(low, high, softening):
     assert (stretch.restore(outside, stretch(outside), np.zeros(2, np.float32), one) == outside).all()
 
 
-def test_what_is_stretched():
+def test_what_is_stretched() -> None:
     rng = np.random.default_rng(0)
     assert find_stretch(rng.random(10_000), 1.0) is None
     linear = find_stretch(rng.random(10_000) / 16, 1 / 16)
@@ -96,7 +96,7 @@ def test_what_is_stretched():
     assert find_stretch(np.zeros(0), 0.0) is None
 
 
-def test_eight_bits_are_never_stretched(default):
+def test_eight_bits_are_never_stretched(default: PhotoDenoiser) -> None:
     night = (np.random.default_rng(0).normal(4, 1, (64, 64)).round().clip(0, 255)).astype(np.uint8)
     night[30:34, 30:34] = 255
     from denoise_cli.photo.denoise_array import ArrayRows

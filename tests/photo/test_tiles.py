@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from denoise_cli.photo.denoise_array import ArrayRows
 from denoise_cli.photo.denoise_rows import plan_for
 from denoise_cli.photo.first_look import take_first_look
 from denoise_cli.photo.pixels.fade import fade, limits_of
+from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.base import WindowTooLargeError
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.photo.tiling.plan import exact_halo, plan_squares, plan_windows, round_up, split_axis
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.store import list_bundled
+from tests.conftest import Weights
 
 SIZES = st.integers(1, 700)
 
@@ -35,7 +38,7 @@ SIZES = st.integers(1, 700)
     multiple=st.sampled_from([1, 8, 16]),
     halo=st.integers(0, 130),
 )
-def test_spans_cover_and_keep_their_halo(size, count, multiple, halo):
+def test_spans_cover_and_keep_their_halo(size: int, count: int, multiple: int, halo: int) -> None:
     size += -size % multiple
     spans = split_axis(size, count, multiple, halo)
     assert spans[0].keep_start == 0
@@ -51,14 +54,14 @@ def test_spans_cover_and_keep_their_halo(size, count, multiple, halo):
 
 
 @given(height=SIZES, width=SIZES, halo=st.sampled_from([6, 64]), limit=st.sampled_from([40_000, 90_000]))
-def test_plans_keep_to_the_limit(height, width, halo, limit):
+def test_plans_keep_to_the_limit(height: int, width: int, halo: int, limit: int) -> None:
     plan = plan_windows(height, width, multiple=16, halo=halo, limit=limit)
     assert plan.rows[0].stop * plan.columns[0].stop <= limit
     assert plan.height == height + -height % 16
     assert plan.width == width + -width % 16
 
 
-def test_a_side_without_room_is_refused():
+def test_a_side_without_room_is_refused() -> None:
     with pytest.raises(UsageError, match="too small"):
         plan_squares(1000, 1000, multiple=16, halo=64, side=128)
 
@@ -66,7 +69,9 @@ def test_a_side_without_room_is_refused():
 @pytest.mark.parametrize("name", list(DENOISERS))
 @settings(max_examples=4, deadline=None)
 @given(height=st.integers(1, 320), width=st.integers(1, 320), seed=st.integers(0, 99))
-def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, seed, weights):
+def test_exact_tiles_equal_the_model_on_the_whole_photo(
+    name: str, height: int, width: int, seed: int, weights: Weights
+) -> None:
     path = weights(name, True)
     photo = np.random.default_rng(seed).random((height, width, 3), np.float32)
     denoiser = load_photo_denoiser(weights=path, runtime="onnx")
@@ -88,7 +93,9 @@ def test_exact_tiles_equal_the_model_on_the_whole_photo(name, height, width, see
     noise=st.sampled_from(["basic", "intense", "gaussian:0.05", "gaussian:0"]),
     upright=st.booleans(),
 )
-def test_tiles_of_bundled_weights_agree_with_the_whole_photo(bundled, height, width, noise, upright):
+def test_tiles_of_bundled_weights_agree_with_the_whole_photo(
+    bundled: Path, height: int, width: int, noise: str, upright: bool
+) -> None:
     picture = np.tile(skimage.data.astronaut()[200 : 200 + height], (1, 2, 1))[:, :width]
     picture = picture.swapaxes(0, 1) if upright else picture
     clean = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
@@ -102,13 +109,13 @@ def test_tiles_of_bundled_weights_agree_with_the_whole_photo(bundled, height, wi
     assert np.abs(denoise(noisy, denoiser) - whole).max() <= 1 / 255
 
 
-def test_halves_when_the_device_runs_out_of_memory(weights):
+def test_halves_when_the_device_runs_out_of_memory(weights: Weights) -> None:
     denoiser = load_photo_denoiser(weights=weights("cnn_unet", True), runtime="onnx")
     photo = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
     expected = denoise(photo, denoiser, tile="exact")
     run, refused = denoiser.runtime.run, []
 
-    def short_of_memory(window, guidance):
+    def short_of_memory(window: Array, guidance: Array | None):
         if window.shape[2] * window.shape[3] > 150_000:
             refused.append(window.shape)
             raise WindowTooLargeError

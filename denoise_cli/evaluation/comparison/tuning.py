@@ -88,8 +88,8 @@ def tune_on_pairs(data: TestDataConfig, on_settings: Callable[[int], None]) -> T
     }
     return Tuned(
         settings,
-        f"Classical settings for real noise were tuned on {counted(len(pairs), 'crop')} of {SIDE}x{SIDE} "
-        f"pixels of {counted(len(source), 'train pair')}.",
+        f"Classical settings for real noise were tuned on {counted(len(pairs), 'crop')}, of at most "
+        f"{SIDE}x{SIDE} pixels, of {counted(len(source), 'train pair')}.",
     )
 
 
@@ -112,10 +112,11 @@ def training_crops(source: Images) -> list[Pair]:
 
 
 def _spread(height: int, width: int, count: int) -> list[tuple[slice, slice]]:
-    """Where `count` crops lie, evenly in height and width: a lattice by the golden ratio."""
-    places = []
+    """Where at most `count` crops lie, evenly in height and width: a lattice by the golden ratio."""
+    corners = []
     for number in range(count):
         down, right = (number + 0.5) / count, (0.5 + number * _GOLDEN) % 1
         top, left = round(max(0, height - SIDE) * down), round(max(0, width - SIDE) * right)
-        places.append((slice(top, top + SIDE), slice(left, left + SIDE)))
-    return places
+        corners.append((top, left))
+    # In a picture that is no larger than a crop they are all the same.
+    return [(slice(top, top + SIDE), slice(left, left + SIDE)) for top, left in dict.fromkeys(corners)]

@@ -37,6 +37,7 @@ from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.run import train
+from denoise_cli.weights.card import Card
 from denoise_cli.weights.files import load_classifier, load_weights, save_weights
 from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
 from denoise_cli.weights.test_sets import TEST_SETS
@@ -162,7 +163,7 @@ def keep_history(config: TrainConfig | ClassifyConfig) -> None:
     for entry in list_bundled():
         if entry.name == config.init and not history.exists():
             history.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(history, json.dumps(entry.card["training"]).encode())
+            write_atomic(history, entry.card.training.model_dump_json(exclude_unset=True).encode())
 
 
 def history_file(config: TrainConfig | ClassifyConfig) -> Path:
@@ -183,7 +184,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     check_half(model.to(device), scores, arguments, device)
     folded = config.folder.name.endswith(WITHOUT_BATCH_NORM)
     switch = " --no-batchnorm" if folded else ""
-    card = {
+    card: dict[str, Any] = {
         "model": architecture.name,
         "batch_norm": architecture.batch_norm,
         "noise": architecture.noise,
@@ -213,7 +214,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         card["guidance"] = {"source": architecture.guidance, "injection": architecture.injection}
         card["classifier"] = classifier_scores(path, arguments, device)
     write_atomic(target, path.read_bytes())
-    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    write_atomic(target.with_suffix(".json"), Card.model_validate(card).to_json().encode())
     console.note(f"{target.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
 
 

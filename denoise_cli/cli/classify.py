@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
 from denoise_cli.errors import UsageError, WeightsError, counted
 from denoise_cli.models.registry import CLASSIFIERS
+
+if TYPE_CHECKING:
+    from denoise_cli.evaluation.report.summaries import ClassifierSummary
 
 _TOP = 5
 _option = partial(options.option, ClassifyConfig)
@@ -147,23 +150,23 @@ def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path
             console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
     report = test_classifier(config, path, denoiser, folder)
     if json:
-        console.json(report.summary)
+        console.json(report.rows())
         return
     _show(report.summary)
     console.note(f"Confusion matrix and predictions: {report.folder}")
 
 
-def _show(row: dict[str, Any]) -> None:
+def _show(row: ClassifierSummary) -> None:
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({counted(row['n'], 'image')}), {row['noise']} noise",
+        f"{row.model} on {row.dataset} ({counted(row.n, 'image')}), {row.noise} noise",
         "images",
         "accuracy",
         "95 % interval",
     )
-    for name, score in row["accuracy"].items():
-        table.add_row(name, f"{score['mean']:.4f}", "{:.4f} to {:.4f}".format(*score["interval"]))
+    for name, score in row.accuracy.items():
+        table.add_row(name, f"{score.mean:.4f}", "{:.4f} to {:.4f}".format(*score.interval))
     console.show(table)
     table = make_table("Noisy images by class", "class", "images", "accuracy")
-    for line in row["per_class"]:
-        table.add_row(line["class"], str(line["n"]), f"{line['accuracy']:.3f}")
+    for line in row.per_class:
+        table.add_row(line.name, str(line.n), f"{line.accuracy:.3f}")
     console.show(table)

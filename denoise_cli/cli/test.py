@@ -57,32 +57,32 @@ def test(
     if report is None:
         return
     row = report.summary
-    if row["skipped"]:
-        console.note(f"{left_out(len(row['skipped']))}, such as {row['skipped'][0]}")
+    if row.skipped:
+        console.note(f"{left_out(len(row.skipped))}, such as {row.skipped[0]}")
     if json:
-        console.json(row)
+        console.json(report.rows())
         return
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({counted(row['n'], 'image')}), {row['noise']} noise",
+        f"{row.model} on {row.dataset} ({counted(row.n, 'image')}), {row.noise} noise",
         "",
         "PSNR (dB)",
         "95 % interval",
         "SSIM",
         "95 % interval",
     )
-    for name, prefix in (("noisy", "noisy_"), ("denoised", "")):
-        psnr, ssim = row[f"{prefix}psnr"], row[f"{prefix}ssim"]
+    for name, psnr, psnr_interval, ssim, ssim_interval in (
+        ("noisy", row.noisy_psnr, row.noisy_psnr_interval, row.noisy_ssim, row.noisy_ssim_interval),
+        ("denoised", row.psnr, row.psnr_interval, row.ssim, row.ssim_interval),
+    ):
         table.add_row(
             name,
             f"{psnr:.3f}",
-            "{:.3f} to {:.3f}".format(*row[f"{prefix}psnr_interval"]),
+            "{:.3f} to {:.3f}".format(*psnr_interval),
             f"{ssim:.4f}",
-            "{:.4f} to {:.4f}".format(*row[f"{prefix}ssim_interval"]),
+            "{:.4f} to {:.4f}".format(*ssim_interval),
         )
-    if row.get("paper_psnr") is not None:
-        table.add_row(
-            "denoised, paper protocol", f"{row['paper_psnr']:.3f}", "", f"{row['paper_ssim']:.4f}", ""
-        )
+    if row.paper_psnr is not None:
+        table.add_row("denoised, paper protocol", f"{row.paper_psnr:.3f}", "", f"{row.paper_ssim:.4f}", "")
     console.show(table)
-    console.show(f"{1000 * row['seconds_per_image']:.1f} ms per image on {row['device']}.")
+    console.show(f"{1000 * row.seconds_per_image:.1f} ms per image on {row.device}.")
     console.note(f"Per-image scores and pictures: {report.folder}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from denoise_cli.data.source import Images, centre_cropped, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
+from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
 from denoise_cli.evaluation.scores.classification import Classification, classify_images
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
@@ -35,7 +35,9 @@ class Guess:
     probability: float
 
 
-def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path) -> Report:
+def test_classifier(
+    config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path
+) -> Report[ClassifierSummary]:
     """Accuracy on clean, noisy and, with a denoiser, denoised test images.
 
     Args:
@@ -67,28 +69,29 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
     results = {"clean": classify(noisy=False), "noisy": classify(noisy=True)}
     if cleaner is not None:
         results["denoised"] = classify(noisy=True, cleaner=cleaner)
-    summary: dict[str, Any] = {
-        "model": config.model,
-        "batch_norm": architecture.batch_norm,
-        "weights": str(weights),
-        "sha256": sha256(weights),
-        "trained_on": architecture.noise,
-        "noise": config.scoring_noise,
-        "denoiser": denoiser,
-        "dataset": config.data.dataset,
-        "n": len(source),
-        "seed": config.seed,
-        "device": str(device),
-        "accuracy": {name: _accuracy(result, source) for name, result in results.items()},
-        "per_class": _per_class(results["noisy"], source.classes),
-        "classes": list(source.classes),
-        "confusion": confusion_matrix(results["noisy"], len(source.classes)).tolist(),
-    }
+    summary = ClassifierSummary(
+        model=config.model,
+        batch_norm=architecture.batch_norm,
+        weights=str(weights),
+        sha256=sha256(weights),
+        trained_on=architecture.noise,
+        noise=config.scoring_noise,
+        denoiser=denoiser,
+        dataset=config.data.dataset,
+        n=len(source),
+        seed=config.seed,
+        device=str(device),
+        accuracy={name: _accuracy(result, source) for name, result in results.items()},
+        per_class=_per_class(results["noisy"], source.classes),
+        classes=source.classes,
+        confusion=confusion_matrix(results["noisy"], len(source.classes)).tolist(),
+    )
     predicted = {name: result.predicted.tolist() for name, result in results.items()}
-    record = {**summary, "images": list(source.names), "predicted": predicted}
+    report = Report(summary, folder)
+    record = {**report.rows(), "images": list(source.names), "predicted": predicted}
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
     _draw_confusion(folder / "confusion.png", summary)
-    return Report(summary, folder)
+    return report
 
 
 def _load_cleaner(weights: str, device: torch.device) -> nn.Module:
@@ -131,36 +134,35 @@ def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
     return source
 
 
-def _accuracy(result: Classification, source: Images) -> dict[str, Any]:
+def _accuracy(result: Classification, source: Images) -> Accuracy:
     groups = None if source.groups is None else source.groups.numpy()
     mean, low, high = mean_interval(result.correct.double().numpy(), groups)
-    return {"mean": mean, "interval": [low, high]}
+    return Accuracy(mean=mean, interval=(low, high))
 
 
-def _per_class(result: Classification, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _per_class(result: Classification, classes: tuple[str, ...]) -> tuple[ClassAccuracy, ...]:
     """Accuracy of each class that occurs."""
     rows = []
     for label, name in enumerate(classes):
         correct = result.correct[result.labels == label]
         if len(correct):
-            rows.append({"class": name, "n": len(correct), "accuracy": float(correct.double().mean())})
-    return rows
+            accuracy = float(correct.double().mean())
+            rows.append(ClassAccuracy(name=name, n=len(correct), accuracy=accuracy))
+    return tuple(rows)
 
 
-def _draw_confusion(path: Path, summary: dict[str, Any]) -> None:
+def _draw_confusion(path: Path, summary: ClassifierSummary) -> None:
     """Draw the confusion matrix with its counts; rows add up to the images of a class."""
-    counts = torch.tensor(summary["confusion"])
+    counts = torch.tensor(summary.confusion)
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    names = summary["classes"]
+    names = summary.classes
     figure = Figure(figsize=(2.2 + 0.55 * len(names), 1.8 + 0.55 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true class")
-    axes.set_title(
-        f"{summary['model']}, {summary['noise']} noise: accuracy {summary['accuracy']['noisy']['mean']:.3f}"
-    )
+    axes.set_title(f"{summary.model}, {summary.noise} noise: accuracy {summary.accuracy['noisy'].mean:.3f}")
     for row, line in enumerate(counts.tolist()):
         for column, count in enumerate(line):
             colour = "white" if shares[row, column] > 0.5 else "black"

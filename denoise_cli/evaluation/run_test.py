@@ -14,6 +14,7 @@ from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.evaluation.report.picture_grid import save_grid
+from denoise_cli.evaluation.report.summaries import TestSummary
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.own_noise import with_own_noise
@@ -36,7 +37,7 @@ _PICTURES = 6
 _SIDE = 512
 
 
-def run_test(config: TestConfig, progress: Progress) -> Report | None:
+def run_test(config: TestConfig, progress: Progress) -> Report[TestSummary] | None:
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
 
     Raises:
@@ -73,36 +74,38 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     summary = _summarise(config, architecture, source, scores, device)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
-    record = {**summary, "images": list(source.names), "per_image": per_image}
+    report = Report(summary, folder)
+    record = {**report.rows(), "images": list(source.names), "per_image": per_image}
     write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
-    return Report(summary, folder)
+    return report
 
 
 def _summarise(
     config: TestConfig, architecture: Architecture, source: Images, scores: Scores, device: torch.device
-) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "model": architecture.name,
-        "batch_norm": architecture.batch_norm,
-        "weights": config.weights or "bundled",
-        "trained_on": architecture.noise,
-        "guidance": architecture.guidance if architecture.classes else None,
-        "noise": config.noise,
-        "dataset": config.data.dataset,
-        "n": len(source),
-        "skipped": list(source.skipped),
-        "seed": config.seed,
-        "device": str(device),
-        "seconds_per_image": scores.seconds_per_image,
-        "paper_psnr": scores.study_psnr,
-        "paper_ssim": scores.study_ssim,
-    }
+) -> TestSummary:
     groups = None if source.groups is None else source.groups.numpy()
+    intervals: dict[str, Any] = {}
     for name in ("psnr", "ssim", "noisy_psnr", "noisy_ssim"):
         mean, low, high = mean_interval(getattr(scores, name).numpy(), groups)
-        summary[name], summary[f"{name}_interval"] = mean, [low, high]
-    return summary
+        intervals |= {name: mean, f"{name}_interval": (low, high)}
+    return TestSummary(
+        model=architecture.name,
+        batch_norm=architecture.batch_norm,
+        weights=config.weights or "bundled",
+        trained_on=architecture.noise,
+        guidance=architecture.guidance if architecture.classes else None,
+        noise=config.noise,
+        dataset=config.data.dataset,
+        n=len(source),
+        skipped=source.skipped,
+        seed=config.seed,
+        device=str(device),
+        seconds_per_image=scores.seconds_per_image,
+        paper_psnr=scores.study_psnr,
+        paper_ssim=scores.study_ssim,
+        **intervals,
+    )
 
 
 def _default_folder(config: TestConfig, architecture: Architecture) -> Path:

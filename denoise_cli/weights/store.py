@@ -1,16 +1,15 @@
-"""Where weights are found: bundled in the package, in a run folder, or a file."""
+"""Find weights: bundled in the package, in a run folder, or a file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
+from denoise_cli.weights.card import Card, Training, read_card
 from denoise_cli.weights.header import read_header
 
 
@@ -19,7 +18,7 @@ class Bundled:
     """A weight file inside the package and its card."""
 
     path: Path
-    card: dict[str, Any]
+    card: Card
 
     @property
     def name(self) -> str:
@@ -29,12 +28,12 @@ class Bundled:
     @property
     def starts_from_folded_batch_norm(self) -> bool:
         """Whether training once began from the file with batch norm, folded into the convolutions."""
-        with_batch_norm = bundled_name(self.card["model"], batch_norm=True)
-        training = self.card["training"]
+        with_batch_norm = bundled_name(self.card.model, batch_norm=True)
+        training: Training | None = self.card.training
         while training is not None and with_batch_norm != self.name:
-            if training["init"] == with_batch_norm:
+            if training.init == with_batch_norm:
                 return True
-            training = training.get("start")
+            training = training.start
         return False
 
 
@@ -48,10 +47,8 @@ def bundled_name(model: str, batch_norm: bool) -> str:
 def list_bundled() -> list[Bundled]:
     """All weight files in the package, by name."""
     folder = Path(str(files("denoise_cli.weights"))) / "bundled"
-    found = []
-    for path in sorted(folder.glob("*.safetensors")):
-        found.append(Bundled(path, json.loads(path.with_suffix(".json").read_text())))
-    return found
+    paths = sorted(folder.glob("*.safetensors"))
+    return [Bundled(path, read_card(path.with_suffix(".json"))) for path in paths]
 
 
 def find_bundled(model: str, batch_norm: bool) -> Path:
@@ -119,8 +116,8 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
         _check_classes(given, found.classes, classes, hint)
         return path
     for entry in list_bundled():
-        info = DENOISERS[entry.card["model"]]
-        if info.classifier == kind and entry.card["batch_norm"] == batch_norm:
+        info = DENOISERS[entry.card.model]
+        if info.classifier == kind and entry.card.batch_norm == batch_norm:
             _check_classes("The bundled classifier", read_header(entry.path).classes, classes, hint)
             return entry.path
     setting = "with" if batch_norm else "without"

@@ -59,11 +59,11 @@ def test_scores_are_those_of_denoise_test(tmp_path: Path, image_folder: Path, pr
     assert report is not None
     cell = results.cells[-1]
     prefix = "paper_" if protocol == "paper" else ""
-    assert cell.psnr == pytest.approx(report.summary[f"{prefix}psnr"], abs=1e-3)
-    assert cell.ssim == pytest.approx(report.summary[f"{prefix}ssim"], abs=1e-4)
+    assert cell.psnr == pytest.approx(getattr(report.summary, f"{prefix}psnr"), abs=1e-3)
+    assert cell.ssim == pytest.approx(getattr(report.summary, f"{prefix}ssim"), abs=1e-4)
     if protocol == "image":
-        assert cell.psnr_interval == pytest.approx(report.summary["psnr_interval"], abs=1e-3)
-        assert results.cells[0].psnr == pytest.approx(report.summary["noisy_psnr"], abs=1e-3)
+        assert cell.psnr_interval == pytest.approx(report.summary.psnr_interval, abs=1e-3)
+        assert results.cells[0].psnr == pytest.approx(report.summary.noisy_psnr, abs=1e-3)
 
 
 def test_seeds_are_averaged_and_a_run_stands_for_its_noise(tmp_path: Path, image_folder: Path) -> None:

@@ -231,7 +231,7 @@ def _notes(share: str | None, config: CompareConfig, source: Images, tuned: Tune
 
 
 def _folded_notes(cells: Sequence[Cell]) -> list[str]:
-    folded = {entry.card["sha256"] for entry in list_bundled() if entry.starts_from_folded_batch_norm}
+    folded = {entry.card.sha256 for entry in list_bundled() if entry.starts_from_folded_batch_norm}
     if not any(run.sha256 in folded for cell in cells for run in cell.runs):
         return []
     return [

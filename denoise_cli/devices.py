@@ -1,4 +1,4 @@
-"""Which device and arithmetic to compute with."""
+"""Devices and numeric precision."""
 
 from __future__ import annotations
 

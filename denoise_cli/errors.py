@@ -9,7 +9,7 @@ from shlex import quote
 
 
 class DenoiseError(Exception):
-    """Something a user can mend.
+    """An error that the user can fix.
 
     Attributes:
         hint: What to do next, usually a command to type; may be empty.
@@ -45,7 +45,7 @@ class UsageError(DenoiseError):
 
 
 class UnknownName(UsageError):
-    """A name that is in no registry; says which names are near and which exist."""
+    """An unknown name; the message suggests the nearest one and lists all."""
 
     def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
         near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
@@ -82,4 +82,4 @@ class OutputExists(DenoiseError):
 
 
 class TrainingError(DenoiseError):
-    """Training cannot go on: a loss that is not finite, no room on the disk."""
+    """Training cannot continue: the loss is not finite, or the disk is full."""

@@ -1,4 +1,4 @@
-"""What every data set becomes: `Images`, and the usual kind, `ImageSource`, which is in memory."""
+"""Image sources: the protocol `Images` of every data set, and `ImageSource`, which is in memory."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class ImageSource:
         return self.pixels[flat]
 
     def readable(self, indices: Tensor) -> Tensor:
-        """The indices: what is in memory has been read."""
+        """The same indices: images in memory have already been read."""
         return indices
 
     def _is_dense(self, offsets: Tensor, size: int) -> bool:
@@ -209,7 +209,7 @@ def centre_cropped(source: Images, size: int) -> ImageSource:
 
 
 def _with_images(source: Images, images: Sequence[np.ndarray]) -> ImageSource:
-    """Images in memory that take the place of those of `source`, one for one."""
+    """A source in memory with these images in place of those in `source`, one for one."""
     return ImageSource.from_arrays(
         source.name,
         images,

@@ -48,7 +48,7 @@ def test_classifier(
 
     Raises:
         DataError: No labels, or classes that the classifier does not know.
-        WeightsError: Not there, of another kind, or a denoiser that must be told the true classes.
+        WeightsError: Not there, of another kind, or a denoiser that needs the true classes.
     """
     architecture, model = load_classifier(weights)
     device = resolve_device(launched_device(config.device))

@@ -41,7 +41,7 @@ def run_test(config: TestConfig, progress: Progress) -> Report[TestSummary] | No
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
 
     Raises:
-        DataError, WeightsError: What is to be scored is not there or does not fit.
+        DataError, WeightsError: Images or weights are missing or do not fit.
     """
     device = resolve_device(launched_device(config.device))
     with join(device) as world:

@@ -90,7 +90,7 @@ def guided_names() -> list[str]:
 
 
 def unguided(name: str) -> str:
-    """The denoiser that a guided one is without its classifier; raises `ValueError` for any other."""
+    """The unguided form of a guided denoiser; raises `ValueError` for any other."""
     plain = denoiser_info(name).unguided
     if plain is None:
         raise ValueError(f"{name} is not guided")
@@ -98,7 +98,7 @@ def unguided(name: str) -> str:
 
 
 def unguided_by(classifier: str) -> str:
-    """What this program's denoiser guided by a classifier is without it; where there is none, the default."""
+    """The unguided form of the denoiser that a classifier guides; the default denoiser if it guides none."""
     plain = (info.unguided for info in DENOISERS.own.values() if info.classifier == classifier)
     return next(plain, None) or DENOISERS.default
 

@@ -1,7 +1,7 @@
 """The loss of baseline JPEG, batched and on any device.
 
 Only quantisation loses anything in JPEG, so the entropy coding is left out. Tables and
-quality scaling are those of ITU-T T.81 annex K and libjpeg; colour is JFIF's YCbCr.
+quality scaling follow ITU-T T.81 annex K and libjpeg; colour is JFIF's YCbCr.
 """
 
 from __future__ import annotations

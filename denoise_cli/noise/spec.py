@@ -50,7 +50,7 @@ SYNTAX = (
     "basic, intense, blind, camera, correlated, real, gaussian:S (0 to 1, clipped), "
     "awgn:S (of 255, not clipped), camera:S or correlated:S (of 255)"
 )
-"""What the help texts and messages say of noises."""
+"""The syntax of noises, for help texts and messages."""
 
 
 def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
@@ -88,7 +88,7 @@ def canonical_noise(value: str | Mapping[str, Any]) -> str:
 
 
 def is_mixture(text: str) -> bool:
-    """Whether a noise, from which each picture draws its own, has no one level to score at."""
+    """Whether the noise has no single level to validate at."""
     specs = parse_noise(text)
     return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
 

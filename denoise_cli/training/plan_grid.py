@@ -20,7 +20,7 @@ TrainOne = Callable[[RunConfig, bool, bool], Any]
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run of the grid: a cell's, or that of the classifier that its model needs.
+    """One run of the grid: of a cell, or of the classifier that its model needs.
 
     Attributes:
         resume: Whether its folder is there already.
@@ -45,7 +45,7 @@ class Wanted:
 
 
 def training_folder(config: CompareConfig) -> Path:
-    """Where the runs of a grid lie: `weights`, or runs/RECIPE-DATASET."""
+    """The folder of a grid's runs: `weights`, or runs/RECIPE-DATASET."""
     dataset = Path(config.data.dataset).name.lower()
     return config.weights or Path("runs") / f"{Path(config.recipe).name}-{dataset}"
 
@@ -59,7 +59,7 @@ def train_grid(
     """
     wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
     failed = train_planned(list(plan(config, wanted)), train_one, note)
-    # A classifier that fails is why the model that it guides fails after it.
+    # A model fails after the classifier that guides it, for the same reason.
     return {item.cell: why for item, why in reversed(failed)}
 
 
@@ -70,7 +70,7 @@ def train_planned(
 
     Args:
         train_one: Trains a config; its second argument says to resume, its third to overwrite.
-        note: Told which run begins.
+        note: Called with a line on each run that begins.
 
     Returns:
         The runs that failed, and why.
@@ -120,7 +120,7 @@ def _plan_run(
     config: CompareConfig, want: Wanted, kind: type[RunConfig], recipe: str, more: Mapping[str, Any]
 ) -> PlannedRun:
     cell = want.cell
-    # Only the study's two noises have recipes of their own; any other takes that of `basic`.
+    # Only the study's two noises have recipes; any other noise takes the recipe of `basic`.
     noise = cell.noise if cell.noise in {"basic", "intense"} else "basic"
     flags: dict[str, Any] = {
         "data.dataset": config.data.dataset,

@@ -25,7 +25,7 @@ _NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished run reached.
+    """The outcome of a finished run.
 
     Attributes:
         run: Its folder.
@@ -70,7 +70,7 @@ def train(
             data = with_classes(data, architecture.classes)
         shown = reporter if world.is_main else _Silent()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
-        # Only now that all is known to fit does anything of an old run go.
+        # Delete the old run only once the new one has been validated.
         if world.is_main:
             _take(run, config, keep=resume or was_restarted())
         world.wait()
@@ -111,7 +111,7 @@ class _Silent:
 
 
 def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Make sure that nothing of another run is lost unasked."""
+    """Refuse to overwrite another run unasked."""
     if resume:
         _check_same(run, config)
         return
@@ -133,7 +133,7 @@ def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool
 
 
 def _check_same(run: RunFolder, config: RunConfig) -> None:
-    """A run goes on with the network that it began with."""
+    """Refuse to resume a run with another network."""
     if not run.config.is_file():
         return
     stored = load_config(type(config), str(run.config), [], {})

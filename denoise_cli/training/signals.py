@@ -24,7 +24,7 @@ class Interrupted(DenoiseError):
 
 @contextmanager
 def catch_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying by them; a second one is not held back."""
+    """Collect SIGINT and SIGTERM instead of exiting; a second signal exits at once."""
     received: list[int] = []
 
     def handle(signum: int, _frame: FrameType | None) -> None:

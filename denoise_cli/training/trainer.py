@@ -27,7 +27,7 @@ from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 
 LOG_SECONDS = 1.0
-# Processes agree on a stop only so often, because agreeing waits for the device.
+# Steps between checks for a stop, because agreeing on one waits for the device.
 STOP_EVERY = 10
 
 
@@ -44,7 +44,7 @@ class Reporter(Protocol):
         """Called after each validation."""
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """A message to the user."""
 
 
 class Trainer:
@@ -129,7 +129,7 @@ class Trainer:
         self._event("done", **scores)
 
     def _train_mode(self) -> None:
-        """The mode for training; batch norms that are frozen keep the statistics they have."""
+        """Switch to training mode; frozen batch norms keep their statistics."""
         self.model.train()
         if self.config.freeze_batch_norm:
             for module in self.model.modules():
@@ -178,7 +178,7 @@ class Trainer:
         start = time.perf_counter()
         better = False
         model = self.model if self.average is None else self.average.module
-        # Each process has batch statistics of its own images; scored and saved are those of rank 0.
+        # Each process has the batch statistics of its own images; those of rank 0 are scored and saved.
         self.world.copy_from_main(model.buffers())
         scores = self.task.validate(model, self.data.validation, self.device, self.world)
         value = scores[self.task.metric]

@@ -1,4 +1,4 @@
-"""Tables scored as the field does: unclipped Gaussian noise, and that of cameras (`--benchmark`)."""
+"""Benchmarks by the field's protocols: unclipped Gaussian noise, and camera noise (`--benchmark`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Rounded(nn.Module):
     def __init__(self, model: nn.Module, *, grey: bool) -> None:
         super().__init__()
         self._model, self._grey = model, grey
-        # Who puts this back into its mode puts the model back into its own.
+        # Restoring the mode of this wrapper then restores the mode of the model.
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ _AWGN: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def stl10_share(dataset: str, shapes: np.ndarray) -> Literal["whole", "part"] | None:
-    """How much of the study's test set a data set is.
+    """Whether a data set is the study's test set, or a part of it.
 
     Args:
         dataset: Name or folder; a folder counts as a part if its name begins with `stl10`.

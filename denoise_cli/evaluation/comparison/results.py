@@ -1,4 +1,4 @@
-"""What a comparison found: everything that its tables, charts and report show, as JSON."""
+"""Results of a comparison as JSON: everything that its tables, charts and report show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from denoise_cli.evaluation.report.record import Interval, Record
 
 
 class ScoredRun(Record):
-    """One weight file of a cell and what it reached."""
+    """One weight file of a cell and its scores."""
 
     weights: str
     """Path, or `bundled`."""
@@ -63,7 +63,7 @@ class Cell(Record):
 
 
 class Cost(Record):
-    """What a model takes."""
+    """The cost of a model."""
 
     parameters: int
     """Trainable, with batch norm."""

@@ -45,7 +45,7 @@ def run_grid(
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 returns results.
 
     Args:
-        failed: Why the training of cells failed; told where a cell has no weights.
+        failed: Why the training of cells failed, for the cells without weights.
 
     Raises:
         DataError, WeightsError: Images or a folder of runs that are not there or do not fit.
@@ -141,7 +141,7 @@ def _values(cell: Cell) -> np.ndarray:
 
 
 def _tuned(config: CompareConfig, world: World, progress: Progress) -> Tuned:
-    """Settings of the classical methods for the noise of pairs, found by the first process."""
+    """Settings of the classical methods for the noise of pairs, tuned by rank 0."""
     if not config.baselines or REAL.name not in config.noise:
         return Tuned({}, "")
     found = None
@@ -175,7 +175,7 @@ def _model(name: CellName, runs: Sequence[Candidate] | None, failure: str, task:
 
 
 def _with_commands(cells: Sequence[Cell], config: CompareConfig) -> list[Cell]:
-    """Tell each missing cell the command that trains it and all its model's other missing ones."""
+    """Attach to each missing cell the command that trains all missing cells of its model."""
     completed = []
     for cell in cells:
         lacking = [
@@ -212,7 +212,7 @@ def _notes(share: str | None, config: CompareConfig, source: Images, tuned: Tune
     ):
         notes.append(f"Published rows are for the whole test set, ours for {len(source)} of its images.")
     if 0 < grey < len(source) and config.noise != (REAL.name,):
-        notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
+        notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as on colour images.")
     if share == "part" and config.protocol == "paper":
         notes.append(
             "Published values are for the 8,000 STL-10 test images; ours are for "

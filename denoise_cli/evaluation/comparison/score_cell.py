@@ -29,7 +29,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ScoringContext:
-    """What all cells of a comparison share.
+    """Everything that all cells of a comparison share.
 
     Attributes:
         source: The clean images.

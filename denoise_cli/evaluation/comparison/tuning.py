@@ -1,4 +1,4 @@
-"""Choose the settings of classical methods where clean pictures are known."""
+"""Tune the settings of classical methods on pairs of noisy and clean pictures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REAL_AXES: dict[str, Axes] = {
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Settings by method; none where there was nothing to tune on, which `note` says."""
+    """Settings by method; empty without pairs to tune on, as `note` then says."""
 
     settings: Mapping[str, Settings]
     note: str
@@ -69,7 +69,7 @@ def tune(
 
 
 def count_settings() -> int:
-    """How many settings `tune_on_pairs` tries here."""
+    """Number of settings that `tune_on_pairs` tries on this machine."""
     return sum(prod(map(len, REAL_AXES[method].values())) for method in classical.methods())
 
 
@@ -112,7 +112,7 @@ def training_crops(source: Images) -> list[Pair]:
 
 
 def _spread(height: int, width: int, count: int) -> list[tuple[slice, slice]]:
-    """Where at most `count` crops lie, evenly in height and width: a lattice by the golden ratio."""
+    """Positions of at most `count` crops, evenly in height and width: a golden-ratio lattice."""
     corners = []
     for number in range(count):
         down, right = (number + 0.5) / count, (0.5 + number * _GOLDEN) % 1

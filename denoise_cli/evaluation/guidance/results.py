@@ -1,4 +1,4 @@
-"""What a comparison of guidance found, image by image, as JSON; imports no torch."""
+"""Results of a comparison of guidance, image by image, as JSON; imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from denoise_cli.models.guidance import Choice, Injection
 
 
 class Variant(Record):
-    """What runs that differ in their seed and noise alone have in common."""
+    """One configuration, independent of seed and noise."""
 
     model: str
     """The plain denoiser where the source is `none`."""

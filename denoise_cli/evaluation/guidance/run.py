@@ -135,7 +135,7 @@ def _is_asked_for(run: Candidate, config: CompareConfig) -> bool:
 
 
 def _check_labels(runs: Sequence[Candidate], source: Images) -> None:
-    """Refuse images that an `oracle` run cannot be told of, before anything is scored."""
+    """Refuse images without the labels that an `oracle` run needs, before anything is scored."""
     for run in runs:
         if run.architecture.guidance == "oracle":
             true_classes(source, run.architecture.classes)
@@ -143,7 +143,7 @@ def _check_labels(runs: Sequence[Candidate], source: Images) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Scorer:
-    """What the scoring of all runs shares; `seen` keeps where each classifier is right, by noise."""
+    """Scores runs; `seen` caches on which images each classifier is right, by noise."""
 
     source: Images
     device: torch.device
@@ -173,7 +173,7 @@ class _Scorer:
         )
 
     def _right(self, model: nn.Module, classes: Sequence[str], noise: str) -> str:
-        """Where the model's classifier is right, as `GuidedRun.right`."""
+        """The images on which the model's classifier is right, as in `GuidedRun.right`."""
         known = self.source.labels is not None and set(self.source.classes) <= set(classes)
         if not isinstance(model, GuidedUNet) or not known:
             return ""

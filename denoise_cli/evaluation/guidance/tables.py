@@ -21,12 +21,12 @@ def build_guidance_sheets(results: GuidanceResults) -> list[Sheet]:
 
 
 def guidance_notes(results: GuidanceResults) -> list[str]:
-    """How to read the tables, and what failed."""
+    """Explanations of the columns, then the notes of the results."""
     return [
-        "Gain: PSNR or SSIM minus that of the plain U-Net (`none`) of the same training seed on the same "
-        "noisy image; its interval holds 95 % over images, for these runs.",
-        "Gain over shuffled: PSNR minus that of the network told of another picture, which has the same "
-        "parameters: what being told of this picture is worth.",
+        "Gain: PSNR or SSIM minus the score of the plain U-Net (`none`) of the same training seed on the "
+        "same noisy image; its interval holds 95 % over images, for these runs.",
+        "Gain over shuffled: PSNR minus the score of the network conditioned on another picture, which has "
+        "the same parameters: the effect of this picture's guidance.",
         "Seeds: the mean gain of each training seed, and the 95 % interval of their mean by Student's t. "
         "An effect counts where neither interval holds zero.",
         *results.notes,
@@ -56,7 +56,7 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
     def column(title: str, text: Callable[[Row], str]) -> Group:
         return Group("", (Column(title, tuple(text(row) for row in rows)),))
 
-    # Left out where nothing was told of another picture.
+    # Left out without a `shuffled` run.
     controlled = [
         column("gain over shuffled, dB", lambda row: _gain(row.over_shuffled, 3)),
         column(

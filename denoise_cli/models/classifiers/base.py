@@ -1,4 +1,4 @@
-"""What every classifier does around its network: resize the noisy picture to its own size."""
+"""The base class of classifiers: resizes the noisy picture to the classifier's size."""
 
 from __future__ import annotations
 

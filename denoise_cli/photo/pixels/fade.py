@@ -1,4 +1,4 @@
-"""How much of what a network would remove is taken for noise.
+"""Limit the removed signal to what is likely noise.
 
 Where a network takes away more than the photo's noise, it takes away the picture: with noise of variance
 n2 and an error of the network of variance m2, independent of it, v = n2 + m2 is removed, and the best
@@ -27,7 +27,7 @@ _STRONG = 20.0
 
 @dataclass(frozen=True, slots=True)
 class _Trust:
-    """How far a change of brightness, or of colour, is taken for noise.
+    """Limits up to which a change of brightness, or of colour, counts as noise.
 
     Attributes:
         ramp: Of 255: an estimate that flat parts of clean photographs give as well, and one from which
@@ -62,7 +62,7 @@ def limits_of(noise: Noise, info: ModelInfo) -> Limits:
 
 
 def fade(removed: Array, limits: Limits, luma: float, chroma: float) -> Array:
-    """What is taken from a picture in the end.
+    """The part of `removed` that is finally subtracted.
 
     Args:
         removed: (C, H, W), what the network would remove.

@@ -1,9 +1,9 @@
-"""How much noise a photo holds: of brightness and of colour, fine and coarse.
+"""Estimate the noise of a photo: brightness and colour, fine and coarse.
 
 The picture is cut into blocks of 16x16 pixels, and the flattest of them show its noise. Their variance
 around a plane also sees coarse noise, which second differences between neighbours miss. Three things
 tell noise from what a picture shows: drawings repeat values exactly; the variance of texture grows with
-the size of a block, that of noise does not; and the noise of cameras has colour.
+the size of a block, the variance of noise does not; and camera noise has colour.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _second_differences(blocks: Array) -> Array:
 
 
 def _usable(blocks: Array) -> NDArray[np.bool_]:
-    """Which of (C, N, b, b) are neither cut off at black and white nor drawn."""
+    """Mask (N,) of the blocks (C, N, b, b) that are neither clipped nor drawings."""
     inside = ((blocks > 0) & (blocks < 1)).any(0).mean((-1, -2))
     equal = (blocks[..., 1:] == blocks[..., :-1]).all(0).mean((-1, -2))
     return np.asarray((inside >= _INSIDE) & (equal <= _EQUAL))

@@ -37,8 +37,8 @@ class RowBuffer:
     def take(self, start: int, stop: int) -> Pixels:
         """Rows `start` to `stop` of the padded photo, valid until the next call.
 
-        Rows before `start` are let go; the block is one array all the time, because a copy of it
-        would be the largest thing in memory after a window.
+        Rows before `start` are dropped. The block is one array throughout: a copy of it would be the
+        largest allocation after a window.
         """
         self._block[: self._next - start] = self._block[start - self._first : self._next - self._first]
         self._first = start
@@ -57,7 +57,7 @@ class RowBuffer:
 
 
 def prefetch(items: Iterator[Pixels], depth: int) -> Iterator[Pixels]:
-    """The same items, made in a thread up to `depth` ahead; its errors are raised here."""
+    """The same items, produced up to `depth` ahead in a thread, whose errors are re-raised here."""
     queue: Queue[Pixels | BaseException | None] = Queue(depth)
     stopped = Event()
 

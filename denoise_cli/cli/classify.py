@@ -97,7 +97,7 @@ def classify(
         path = run(settings, resume is not None, overwrite)
         folder = settings.folder / "test"
     if settings.data.mix:
-        # A mixture has no test images of its own; those of its first data set are taken.
+        # A mixture has no test images, so the first data set is tested.
         first = {"dataset": settings.data.mix[0].dataset}
         settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
@@ -105,7 +105,7 @@ def classify(
 
 
 def _held_by(weights: str) -> dict[str, Any]:
-    """What a weight file says of the classifier in it."""
+    """Model and batch-norm setting of the classifier in a weight file, as flags."""
     from denoise_cli.models.registry import DENOISERS
     from denoise_cli.weights.header import read_header
     from denoise_cli.weights.store import find_weights

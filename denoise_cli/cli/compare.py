@@ -26,7 +26,7 @@ _option = partial(options.option, CompareConfig)
 
 
 class Format(StrEnum):
-    """How results are printed."""
+    """Formats of the printed results."""
 
     table = "table"
     markdown = "markdown"
@@ -145,7 +145,7 @@ def compare(
 
             train_missing = train_guided if settings.guidance else train_grid
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
-            world.wait()  # Until the first process has written the last run.
+            world.wait()  # Wait until rank 0 has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
         score_all = run_guidance if settings.guidance else run_grid
         results = score_all(settings, console.progress, failed)
@@ -173,11 +173,11 @@ def deliver(results: Results | GuidanceResults, kind: Format, output: Path | Non
 
 
 def _say_nothing(text: str) -> None:
-    """The notes of all processes but the first."""
+    """Discards the notes of all processes but rank 0."""
 
 
 def _check_output(output: Path | None, kind: Format) -> None:
-    """Refuse what cannot be written before anything is scored."""
+    """Refuse an output that cannot be written, before anything is scored."""
     if output is None:
         return
     if output.suffix and not output.is_dir():

@@ -1,4 +1,4 @@
-"""What people write instead of the name of a command or an option."""
+"""Other spellings of commands and options."""
 
 from __future__ import annotations
 

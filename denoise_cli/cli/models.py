@@ -35,7 +35,7 @@ def models(json: options.Json = False) -> None:
             row["name"],
             row["model"],
             _SETTING[row["batch_norm"]],
-            row["noise"].replace("+", " + "),  # long mixtures are wrapped there, not cut off
+            row["noise"].replace("+", " + "),  # Long mixtures are wrapped there, not cut off.
             ", ".join(f"{name} {value:.2f}" for name, value in row["scores"].items()),
             f"{row['bytes'] / 1e6:.1f}",
         )

@@ -1,4 +1,4 @@
-"""Builds a command's options from its config, and holds those that are of no config."""
+"""Build a command's options from its config; options that belong to no config."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OUTPUT = ("--output", "-o")
 def option(
     config: type[Section], key: str, *names: str, panel: str | None = None, metavar: str | None = None
 ) -> Any:
-    """An option whose help, range and default are those of the config's field.
+    """An option with the help, range and default of the config's field.
 
     Args:
         key: The field, such as `optim.lr`; `out` and `output` become `-o/--output`.
@@ -41,7 +41,7 @@ def option(
 
 
 def argument(config: type[Section], key: str) -> Any:
-    """An argument whose help is that of the config's field."""
+    """An argument with the help of the config's field."""
     return typer.Argument(help=config.help_of(key), show_default=False)
 
 
@@ -80,7 +80,7 @@ def _plain(name: str) -> str:
 
 
 def as_folder(output: str | None) -> Path | None:
-    """An output's path; the folder is made where the name ends like one's (`new/`), which a path forgets."""
+    """Turn `--output` into a path; create the folder if it ends with a separator, which `Path` drops."""
     if output is None:
         return None
     if output.endswith(tuple(filter(None, (os.sep, os.altsep)))):

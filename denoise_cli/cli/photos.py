@@ -1,4 +1,4 @@
-"""Runs `denoise denoise-image` and says what became of each photo."""
+"""Run `denoise denoise-image` and report on each photo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What is shown besides the result: scores against a clean picture, a comparison, JSON."""
+    """Optional outputs: scores against a clean picture, a comparison, JSON."""
 
     reference: Path | None = None
     side_by_side: bool = False
@@ -34,7 +34,7 @@ class Extras:
 
 
 def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
-    """Denoise all photos; raises `DenoiseError` at the end where some could not be."""
+    """Denoise all photos; raises `DenoiseError` at the end if some failed."""
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.denoise_rows import Controls
     from denoise_cli.photo.files.formats import FORMATS
@@ -165,7 +165,7 @@ def _from_stdin(
 
 
 def _report(outcome: Outcome, extras: Extras, photo: Path | None = None) -> None:
-    """Say what became of one photo; make the comparisons that were asked for.
+    """Report on one photo; make the comparisons that were asked for.
 
     Args:
         photo: The file with the photo, where it is not `outcome.item.source`.

@@ -62,7 +62,7 @@ def train(
 
 
 def config_file(config: str | None, resume: Path | None, output: Path | None) -> str | None:
-    """The config to load: that of the run to continue, or `config`.
+    """The config to load: of the run to continue, or `config`.
 
     Raises:
         UsageError: There is no such run, or `config` or `output` contradicts it.

@@ -1,4 +1,4 @@
-"""What all config classes share."""
+"""The base class of all configs."""
 
 from __future__ import annotations
 

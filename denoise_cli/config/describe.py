@@ -1,4 +1,4 @@
-"""What a config field takes, in words: for help texts and for messages on wrong values."""
+"""Describe the values of config fields, for help texts and error messages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def help_of(field: FieldInfo) -> str:
 
 
 def requirement(field: FieldInfo) -> str:
-    """What a value must be: `a whole number above 0`, `png, jpeg or tiff`, `true or false`."""
+    """The requirement on a value: `a whole number above 0`, `png, jpeg or tiff`, `true or false`."""
     choices = [str(value) for value in choices_of(field.annotation)]
     kinds = [_KINDS[part] for part in parts_of(field.annotation) if part in _KINDS]
     bounds = range_of(field)
@@ -79,6 +79,6 @@ def requirement(field: FieldInfo) -> str:
 
 
 def metavar_of(field: FieldInfo) -> str:
-    """What help calls the value."""
+    """The name of the value in help texts."""
     parts = parts_of(field.annotation)
     return next((_METAVARS[part] for part in parts if part in _METAVARS), "TEXT")

@@ -15,7 +15,7 @@ from denoise_cli.models.registry import DENOISERS, STUDY_MODELS, denoiser_info, 
 from denoise_cli.noise.spec import REAL, canonical_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
-# What a benchmark takes where nothing else is asked for.
+# Defaults of the benchmarks.
 _BENCHMARKS: dict[str, dict[str, Any]] = {
     "awgn": {"noise": AWGN_LEVELS},
     "real": {"noise": (REAL.name,), "models": tuple(DENOISERS.own), "baselines": True},
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d*\.?\d+")
 
 
 class TestDataConfig(Section):
-    """Which images are scored."""
+    """The images to score."""
 
     __test__ = False
 
@@ -40,7 +40,7 @@ class TestDataConfig(Section):
 
 
 class _ScoreConfig(Section):
-    """What the scoring commands share."""
+    """The keys that the scoring commands share."""
 
     data: TestDataConfig = TestDataConfig()
     seed: int = Field(0, ge=0)

@@ -145,8 +145,9 @@ def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | Classi
         text.pop("epochs", None)
     for key, _, value in (item.partition("=") for item in arguments.set):
         text[key] = yaml.safe_load(value)
-    kind = ClassifyConfig if stage.startswith("classifier") else TrainConfig
-    return load_config(kind, None, [], text)
+    if stage.startswith("classifier"):
+        return load_config(ClassifyConfig, None, [], text)
+    return load_config(TrainConfig, None, [], text)
 
 
 def fit(config: TrainConfig | ClassifyConfig) -> None:
@@ -184,7 +185,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     check_half(model.to(device), scores, arguments, device)
     folded = config.folder.name.endswith(WITHOUT_BATCH_NORM)
     switch = " --no-batchnorm" if folded else ""
-    card = {
+    card: dict[str, Any] = {
         "model": architecture.name,
         "batch_norm": architecture.batch_norm,
         "noise": architecture.noise,

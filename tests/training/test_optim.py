@@ -35,7 +35,9 @@ def test_the_average_agrees_with_torchs_own() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     ours = MovingAverage(model, decay=0.9)
     theirs = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9), use_buffers=True
+        model,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9),  # type: ignore[no-untyped-call]
+        use_buffers=True,
     )
     theirs.update_parameters(model)  # the first update copies
     for step in range(100, 110):  # beyond the rise of the decay

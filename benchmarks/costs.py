@@ -65,6 +65,11 @@ def dncnn(layers: Layers, x: str) -> str:
     return layers.graph.add("Sub", x, layers.conv(y, "layers.19"))
 
 
+def on_tensors(method: nn.Module) -> Way:
+    """The method, called with numpy's pictures."""
+    return lambda picture: method(torch.from_numpy(picture))
+
+
 def ways() -> dict[str, Way]:
     """What to time, by name; each takes a picture (1, 3, H, W)."""
     found: dict[str, Way] = {}
@@ -73,8 +78,7 @@ def ways() -> dict[str, Way]:
     for name, model, build in (("DnCNN", dncnn_layers(), dncnn), ("FFDNet", FFDNet(), ffdnet)):
         found[name] = on_picture(graph_of(model, build))
     for name in CLASSICAL:
-        method = classical_method(name, "basic")[0]
-        found[name] = lambda picture, method=method: method(torch.from_numpy(picture))
+        found[name] = on_tensors(classical_method(name, "basic")[0])
     return found
 
 

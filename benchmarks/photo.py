@@ -144,6 +144,7 @@ def measure(command: list[str]) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status:
+        assert process.stderr is not None
         raise SystemExit(f"{' '.join(command[:6])} failed: {process.stderr.read().decode()[-500:]}")
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 

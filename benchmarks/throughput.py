@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -33,6 +35,7 @@ from denoise_cli.photo.runtimes.load import find_denoiser, load_photo_denoiser
 from denoise_cli.weights.header import read_header
 from denoise_cli.weights.tensors import read_tensors
 
+T = TypeVar("T")
 SIDES = (1024, 1440, 2048)
 
 
@@ -71,7 +74,7 @@ def main() -> None:
             )
 
 
-def in_a_process(function, *arguments):
+def in_a_process(function: Callable[..., T], *arguments: Any) -> T:
     """Call in a process of its own, so that its memory and threads are its own."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

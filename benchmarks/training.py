@@ -81,7 +81,7 @@ class PlainLoop:
         noisy = (clean + 0.2 * torch.randn_like(clean)).clamp(0, 1)
         self._optimizer.zero_grad()
         loss = nn.functional.mse_loss(self.model(noisy), clean)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         loss.item()
 

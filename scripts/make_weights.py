@@ -145,8 +145,9 @@ def configure(stage: str, arguments: argparse.Namespace) -> TrainConfig | Classi
         text.pop("epochs", None)
     for key, _, value in (item.partition("=") for item in arguments.set):
         text[key] = yaml.safe_load(value)
-    kind = ClassifyConfig if stage.startswith("classifier") else TrainConfig
-    return load_config(kind, None, [], text)
+    if stage.startswith("classifier"):
+        return load_config(ClassifyConfig, None, [], text)
+    return load_config(TrainConfig, None, [], text)
 
 
 def fit(config: TrainConfig | ClassifyConfig) -> None:

@@ -65,7 +65,7 @@ def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.Complete
             traceback.print_exc(file=err)
             code = 1
     assert {number: signal.getsignal(number) for number in handlers} == handlers, "a handler was left behind"
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return subprocess.CompletedProcess(["denoise", *map(str, args)], code, *texts)
 
 
@@ -144,6 +144,7 @@ def lively(model: str, batch_norm: bool) -> torch.nn.Module:
     network = build_denoiser(model, batch_norm=batch_norm).eval()
     if isinstance(network, PhotoUNet):
         # Residuals that add up would grow; its own weights keep the size until the last layer.
+        assert isinstance(network.last, torch.nn.Conv2d)
         network.last.weight.data.normal_(0, 0.05)
         return network
     for name, parameter in network.state_dict().items():

@@ -27,7 +27,7 @@ from tests.conftest import Command
 def cae(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the smallest model, random."""
     torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "cae.safetensors"
+    path: Path = tmp_path_factory.mktemp("weights") / "cae.safetensors"
     save_weights(path, build_denoiser("cae"), Architecture("denoiser", "cae", True))
     return path
 
@@ -78,7 +78,7 @@ def test_bad_photos_are_one_sentence(
     content: bytes | str | None, reason: str, denoise: Command, cae: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jpg"
-    if content == "cut":
+    if isinstance(content, str):
         content = write_photo(path).read_bytes()[:700]
     if content is not None:
         path.write_bytes(content)
@@ -149,13 +149,15 @@ def test_standard_input_is_compared_like_a_file(denoise: Command, cae: Path, tmp
     arguments = ("--weights", cae, "--reference", "clean.png", "--side-by-side", "--json")
     file = json.loads(denoise("denoise-image", "a.png", *arguments).stdout)
     command = [sys.executable, "-m", "denoise_cli", "denoise-image", "-", *map(str, arguments)]
-    shared = {"input": (tmp_path / "a.png").read_bytes(), "capture_output": True, "cwd": tmp_path}
-    piped = subprocess.run([*command, "-o", "b.png"], check=True, **shared)
+    photo = (tmp_path / "a.png").read_bytes()
+    piped = subprocess.run(
+        [*command, "-o", "b.png"], input=photo, capture_output=True, cwd=tmp_path, check=True
+    )
     row = json.loads(piped.stdout)
     assert row["psnr_after"] == pytest.approx(file["psnr_after"])
     assert row["input"] == "-"
     assert (tmp_path / "b.compare.png").read_bytes() == (tmp_path / "a.denoised.compare.png").read_bytes()
-    refused = subprocess.run(command, check=False, **shared)
+    refused = subprocess.run(command, input=photo, capture_output=True, cwd=tmp_path, check=False)
     assert refused.returncode == 2
     assert refused.stdout == b""
     assert b"Add --output FILE" in refused.stderr
@@ -253,7 +255,7 @@ def test_shard_of_torchrun_and_none() -> None:
 
 
 def test_shards_of_slurm_arrays() -> None:
-    def shard(index: int, count: int, first: int, step: int):
+    def shard(index: int, count: int, first: int, step: int) -> tuple[int, int]:
         names = (
             "SLURM_ARRAY_TASK_ID",
             "SLURM_ARRAY_TASK_COUNT",

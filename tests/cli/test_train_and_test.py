@@ -14,6 +14,11 @@ from tests.conftest import Command
 QUICK = ("--epochs", "1", "--batch-size", "8")
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 def test_a_run_can_be_tested_listed_and_used(
     denoise_process: Command, image_folder: Path, tmp_path: Path
 ) -> None:
@@ -32,7 +37,7 @@ def test_a_run_can_be_tested_listed_and_used(
     assert (resolved["model"], resolved["seed"], resolved["optim"]["lr"]) == ("cae", 3, 0.001)
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["event"] for row in events][-2:] == ["validation", "done"]
-    assert Image.open(run / "curve.png").size[0] > 300
+    assert size_of(run / "curve.png")[0] > 300
 
     done = denoise_process(
         "test", "--weights", run, "--dataset", image_folder, "--noise", "intense", "--json"
@@ -45,7 +50,7 @@ def test_a_run_can_be_tested_listed_and_used(
     scores = json.loads((folder / "scores.json").read_text())
     assert len(scores["per_image"]["psnr"]) == len(scores["images"]) == 8
     assert sum(scores["per_image"]["psnr"]) / 8 == pytest.approx(row["psnr"], abs=1e-5)
-    assert Image.open(folder / "pictures.png").size[0] > 3 * 32
+    assert size_of(folder / "pictures.png")[0] > 3 * 32
 
     listed = json.loads(denoise_process("runs", "--json").stdout)
     assert [(r["run"], r["status"]) for r in listed] == [("runs/cae-images-basic-bn-s3", "finished")]
@@ -56,7 +61,7 @@ def test_a_run_can_be_tested_listed_and_used(
     Image.new("RGB", (50, 41), (90, 120, 60)).save(photo)
     done = denoise_process("denoise-image", photo, "--weights", run)
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "photo.denoised.png").size == (50, 41)
+    assert size_of(tmp_path / "photo.denoised.png") == (50, 41)
 
 
 def test_the_resolved_config_makes_the_same_run(

@@ -12,6 +12,7 @@ from denoise_cli.config import (
     ClassifyConfig,
     CompareConfig,
     DenoiseConfig,
+    Section,
     TestConfig,
     TrainConfig,
     load_config,
@@ -127,7 +128,7 @@ def test_every_shipped_config_loads(name: str) -> None:
     """By its folder or name: classify*, test*, compare*, denoise-image*, else train."""
     path = find_config(name)
     stem = Path(name).name
-    kinds = {
+    kinds: dict[str, type[Section]] = {
         "classif": ClassifyConfig,
         "test": TestConfig,
         "compare": CompareConfig,

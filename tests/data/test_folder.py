@@ -39,7 +39,7 @@ def test_a_folder_without_splits_is_one_set(tmp_path: Path) -> None:
     put(tmp_path / "a.png")
     put(tmp_path / "more/b.png")
     for split in ("train", "test"):
-        source = load_dataset(str(tmp_path), split)  # type: ignore[arg-type]
+        source = load_dataset(str(tmp_path), split)
         assert source.names == ("a.png", "more/b.png") and source.labels is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from denoise_cli.data.streaming import StreamedSource
 from denoise_cli.errors import DataError
 
 
-def put(path: Path, pixels: np.ndarray, **options: object) -> None:
+def put(path: Path, pixels: np.ndarray, **options: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)
 

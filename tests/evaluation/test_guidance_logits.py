@@ -84,6 +84,7 @@ def test_scores_do_not_depend_on_the_batch(
 ) -> None:
     denoiser = model(source)
     # Fresh weights hardly listen; these do, so that a wrong picture's logits would be seen.
+    assert isinstance(denoiser.embed, torch.nn.Linear)
     torch.nn.init.normal_(denoiser.embed.weight, std=30000)
     found, guided = [], []
     for size in (64, 3):

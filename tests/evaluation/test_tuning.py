@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_the_best_of_the_grid_is_found() -> None:
         for sigma in sigmas
     ]
     pair = tuple(torch.from_numpy(x.transpose(2, 0, 1))[None].float() for x in (noisy, clean))
-    tried = []
+    tried: list[Any] = []
     settings, value = tune("gaussian", {"sigma": sigmas}, [pair], tried.append)  # type: ignore[list-item]
     best = int(np.argmax(scores))
     assert 0 < best < len(sigmas) - 1

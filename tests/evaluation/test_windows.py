@@ -31,6 +31,7 @@ def guided(injection: Injection) -> nn.Module:
         Architecture("denoiser", "resnet_unet", False, classes=tuple("0123456789"), injection=injection)
     )
     assert isinstance(model, GuidedUNet)
+    assert isinstance(model.embed, nn.Linear)
     nn.init.normal_(model.embed.weight)
     return model.eval()
 

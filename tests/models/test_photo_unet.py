@@ -77,6 +77,7 @@ def test_only_training_sees_values_out_of_range() -> None:
 
 def test_bfloat16_and_channels_last() -> None:
     model = fresh().eval()
+    assert isinstance(model.last, nn.Conv2d)
     nn.init.normal_(model.last.weight, std=0.05)
     x = torch.rand(2, 3, 40, 56)
     with torch.inference_mode():

@@ -61,6 +61,11 @@ def write_photo(path: Path) -> None:
     Image.fromarray(rng.integers(0, 256, (45, 61, 3), dtype=np.uint8)).save(path)
 
 
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image, int)
+
+
 def rows(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -119,7 +124,7 @@ def test_the_pages_network_cleans_photos_and_is_exported(
     for runtime in ("onnx", "torch"):
         done = denoise_process(*arguments, "--runtime", runtime, "-o", f"{runtime}.png", **tiny)
         assert done.returncode == 0, done.stderr
-    by_onnx, by_torch = (np.asarray(Image.open(tmp_path / f"{name}.png"), int) for name in ("onnx", "torch"))
+    by_onnx, by_torch = (read(tmp_path / f"{name}.png") for name in ("onnx", "torch"))
     assert np.abs(by_onnx - by_torch).max() <= 1
     exported = denoise_process("export", "--weights", run, **tiny)
     assert exported.returncode == 0, exported.stderr
@@ -130,7 +135,7 @@ def test_the_pages_network_cleans_photos_and_is_exported(
     entry.write_text("\n".join(line for line in entry.read_text().splitlines() if "graph=" not in line))
     done = denoise_process(*arguments, "-o", "no-graph.png", **tiny)
     assert done.returncode == 0, done.stderr
-    assert (np.asarray(Image.open(tmp_path / "no-graph.png")) == by_torch).all()
+    assert (read(tmp_path / "no-graph.png") == by_torch).all()
     refused = denoise_process(*arguments, "--runtime", "onnx", "-o", "x.png", **tiny)
     assert (refused.returncode, "no ONNX graph of the model tiny" in refused.stderr) == (2, True)
     refused = denoise_process("export", "--weights", run, "-o", "x.onnx", **tiny)

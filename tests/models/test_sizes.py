@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ GUIDED = [name for name, info in DENOISERS.items() if info.classifier]
 PLAIN = [name for name in DENOISERS if name not in GUIDED]
 
 
-def fresh(name: str, **options: int | bool) -> nn.Module:
+def fresh(name: str, **options: Any) -> Any:
     torch.manual_seed(0)
     return build_denoiser(name, **options).eval()
 
@@ -57,7 +59,7 @@ def test_a_guided_model_for_cifar10_has_a_smaller_grid() -> None:
 
 @pytest.mark.parametrize("name", GUIDED)
 def test_the_classifier_does_not_drift_while_the_unet_learns(name: str) -> None:
-    model = build_denoiser(name).train()
+    model: Any = build_denoiser(name).train()
     assert not any(module.training for module in model.classifier.modules())
     assert model.unet.training
     before = {key: value.clone() for key, value in model.state_dict().items()}

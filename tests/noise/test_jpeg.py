@@ -19,7 +19,9 @@ def pillow(x: Tensor, quality: int) -> Tensor:
     file = io.BytesIO()
     pixels = (x[0] * 255).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    return torch.from_numpy(np.asarray(Image.open(file)).copy()).permute(2, 0, 1)[None] / 255
+    with Image.open(file) as image:
+        pixels = np.array(image)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
 
 
 @pytest.mark.parametrize("quality", [10, 30, 35, 50, 75, 95])

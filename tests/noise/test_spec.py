@@ -27,7 +27,7 @@ def test_presets_ignore_case_and_spaces() -> None:
 def test_levels() -> None:
     assert parse_noise("gaussian:0.15") == (NoiseSpec("gaussian:0.15", "gaussian", (0.15, 0.15)),)
     (spec,) = parse_noise("awgn:0-51")
-    assert spec.sigma == (0, 0.2) and not spec.clip
+    assert (spec.sigma, spec.clip) == ((0, 0.2), False)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ ALL = pytest.mark.parametrize("name", list(DENOISERS))
 @BOTH
 def test_equals_torch(name: str, batch_norm: bool, weights: Weights) -> None:
     path = weights(name, batch_norm)
-    model = load_weights(path)[1]
+    model: Any = load_weights(path)[1]
     runtime = load_photo_denoiser(weights=path, runtime="onnx").runtime
     rng = np.random.default_rng(0)
     x = rng.random((1, 3, 48, 80), np.float32)

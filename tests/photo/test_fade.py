@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def default() -> PhotoDenoiser:
 
 @pytest.mark.parametrize("model", ["photo_unet", "unet", "cae"])
 @pytest.mark.parametrize("draw", [screenshot, printed, line_art, halftone])
-def test_drawings_come_back_as_they_are(draw: Any, model: str) -> None:
+def test_drawings_come_back_as_they_are(draw: Callable[[], np.ndarray], model: str) -> None:
     picture = draw()
     assert (denoise(picture, load_photo_denoiser(model, runtime="onnx")) == picture).all()
 
 
 @pytest.mark.parametrize("photo", [camera, chelsea, rocket])
-def test_clean_photographs_stay(photo: str, default: PhotoDenoiser) -> None:
+def test_clean_photographs_stay(photo: Callable[[], np.ndarray], default: PhotoDenoiser) -> None:
     picture = photo()
     assert psnr(picture, denoise(picture, default)) >= 45
 
@@ -109,7 +110,7 @@ def test_fade_equals_the_wiener_share(channels: int) -> None:
 
     def share(planes: np.ndarray, limit: float) -> np.ndarray:
         mean = uniform_filter((planes.astype(np.float64) ** 2).mean(0), 2 * REACH + 1)
-        return np.minimum(1, limit / mean)
+        return np.asarray(np.minimum(1, limit / mean))
 
     expected = 0.75 * share(grey, limits.luma) * grey
     if channels == 3:

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.bmp import read_bmp
 from denoise_cli.photo.files.formats import FORMATS
@@ -41,7 +41,7 @@ def make_pixels(channels: int, dtype: type) -> np.ndarray:
     )
 
 
-def run(source: Path, output: Path, identity: PhotoDenoiser, **settings: Any):
+def run(source: Path, output: Path, identity: PhotoDenoiser, **settings: Any) -> Result:
     controls = settings.pop("controls", Controls())
     return denoise_file(source, output, identity, Settings(controls, **settings), lambda share: None)
 
@@ -126,7 +126,9 @@ def test_tiff(channels: int, dtype: Any, identity: PhotoDenoiser, tmp_path: Path
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         result = file.asarray().reshape(HEIGHT, WIDTH, -1)
         assert len(file.pages) == 1
-        assert file.pages[0].photometric.name.lower() == photometric
+        page = file.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
+        assert page.photometric == tifffile.PHOTOMETRIC[photometric.upper()]
     assert result.dtype == dtype
     assert np.abs(result.astype(float) - pixels).max() <= (1e-6 if dtype == np.float32 else 0)
 
@@ -199,7 +201,7 @@ def test_avif_and_heic(name: str, identity: PhotoDenoiser, tmp_path: Path) -> No
     ("suffix", "result"),
     [("png", "png"), ("jpg", "jpg"), ("tif", "tif"), ("webp", "webp"), ("tif", "jpg"), ("jpg", "tif")],
 )
-def test_metadata_is_kept(suffix: str, result: Any, identity: PhotoDenoiser, tmp_path: Path) -> None:
+def test_metadata_is_kept(suffix: str, result: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     source, output = tmp_path / f"a.{suffix}", tmp_path / f"b.{result}"
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn right
@@ -209,7 +211,7 @@ def test_metadata_is_kept(suffix: str, result: Any, identity: PhotoDenoiser, tmp
     stored = Image.Exif()
     stored.load(exif.tobytes())
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    extra = {} if suffix == "webp" else {"dpi": (240, 240)}
+    extra: dict[str, Any] = {} if suffix == "webp" else {"dpi": (240, 240)}
     if suffix in {"jpg", "webp"}:
         extra["xmp"] = XMP
     Image.fromarray(make_pixels(3, np.uint8)).save(source, exif=stored, icc_profile=profile, **extra)

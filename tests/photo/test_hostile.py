@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from denoise_cli.errors import ImageError, OutputExists, UnknownName, UsageError, WeightsError
-from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.paths import plan_outputs
@@ -34,7 +34,7 @@ def picture(kind: str, size: int = 40) -> bytes:
     return file.getvalue()
 
 
-def run(source: Path | bytes, output: Path, denoiser: PhotoDenoiser, **settings: Any):
+def run(source: Path | bytes, output: Path, denoiser: PhotoDenoiser, **settings: Any) -> Result:
     return denoise_file(source, output, denoiser, Settings(Controls(), **settings), lambda share: None)
 
 
@@ -67,7 +67,7 @@ def test_damaged_files(kind: str, data: st.DataObject, identity: PhotoDenoiser, 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=200), magic=st.sampled_from([s[:16] for s in SAMPLES.values()] + [b""]))
-def test_random_bytes(data: st.DataObject, magic: bytes) -> None:
+def test_random_bytes(data: bytes, magic: bytes) -> None:
     with pytest.raises(ImageError):
         list(open_photo(magic + data).strips(64))
 

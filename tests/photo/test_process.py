@@ -128,7 +128,7 @@ def test_thumbnail_equals_torch(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("target", [3, 12, 65, 500])
-def test_guidance_resize_equals_torch(target: tuple[int, int]) -> None:
+def test_guidance_resize_equals_torch(target: int) -> None:
     grid = torch.rand(1, 1, 12, 1, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(grid, (target, 1), mode="bilinear")[0, 0, :, 0]
     parts = [linear_weights(12, target, a, b) for a, b in ((0, target // 3), (target // 3, target))]

@@ -71,9 +71,9 @@ def test_twelve_bits_in_sixteen(default: PhotoDenoiser) -> None:
 def test_the_way_back_is_the_inverse(low: float, high: float, softening: float) -> None:
     stretch = Stretch(low, high, softening)
     x = np.linspace(low, high, 1000, dtype=np.float32)
-    y, one = stretch(x), np.float32(1)
+    y, one = stretch(x), np.ones(1, np.float32)
     assert (np.diff(y) >= 0).all()
-    assert np.abs(stretch.restore(x, y, y, np.float32(0.01)) - x).max() <= 0.01 + 1e-6
+    assert np.abs(stretch.restore(x, y, y, np.full(1, 0.01, np.float32)) - x).max() <= 0.01 + 1e-6
     assert y[0] == 0
     assert y[-1] == pytest.approx(1)
     assert np.abs(stretch.restore(x, y, y, one) - low).max() < 1e-4  # all of it removed
@@ -84,16 +84,16 @@ def test_the_way_back_is_the_inverse(low: float, high: float, softening: float) 
 
 def test_what_is_stretched() -> None:
     rng = np.random.default_rng(0)
-    assert find_stretch(rng.random(10_000), 1.0) is None
-    linear = find_stretch(rng.random(10_000) / 16, 1 / 16)
+    assert find_stretch(rng.random(10_000, np.float32), 1.0) is None
+    linear = find_stretch(rng.random(10_000, np.float32) / np.float32(16), 1 / 16)
     assert linear is not None
     assert linear.softening == 0
     dark = rng.normal(0.01, 0.001, 10_000).clip(0).astype(np.float32)
     found = find_stretch(dark, 1.0)
     assert found is not None
     assert np.median(found(dark)) == pytest.approx(0.25, abs=0.01)
-    assert find_stretch(np.full(100, 0.3), 0.3) is None
-    assert find_stretch(np.zeros(0), 0.0) is None
+    assert find_stretch(np.full(100, 0.3, np.float32), 0.3) is None
+    assert find_stretch(np.zeros(0, np.float32), 0.0) is None
 
 
 def test_eight_bits_are_never_stretched(default: PhotoDenoiser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ from denoise_cli.photo.runtimes.base import WindowTooLargeError
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.photo.tiling.plan import exact_halo, plan_squares, plan_windows, round_up, split_axis
 from denoise_cli.weights.files import load_weights
-from denoise_cli.weights.store import list_bundled
+from denoise_cli.weights.store import Bundled, list_bundled
 from tests.conftest import Weights
 
 SIZES = st.integers(1, 700)
@@ -94,7 +93,7 @@ def test_exact_tiles_equal_the_model_on_the_whole_photo(
     upright=st.booleans(),
 )
 def test_tiles_of_bundled_weights_agree_with_the_whole_photo(
-    bundled: Path, height: int, width: int, noise: str, upright: bool
+    bundled: Bundled, height: int, width: int, noise: str, upright: bool
 ) -> None:
     picture = np.tile(skimage.data.astronaut()[200 : 200 + height], (1, 2, 1))[:, :width]
     picture = picture.swapaxes(0, 1) if upright else picture
@@ -104,24 +103,24 @@ def test_tiles_of_bundled_weights_agree_with_the_whole_photo(
     whole = denoise(noisy, denoiser)
     side = 2 * denoiser.info.halo + 64
     denoiser.runtime.window = side * round_up(min(picture.shape[:2]), denoiser.info.size_multiple)
-    plan = plan_for(denoiser, *picture.shape[:2], "auto")
+    plan = plan_for(denoiser, picture.shape[0], picture.shape[1], "auto")
     assert len(plan.rows) * len(plan.columns) > 1
     assert np.abs(denoise(noisy, denoiser) - whole).max() <= 1 / 255
 
 
-def test_halves_when_the_device_runs_out_of_memory(weights: Weights) -> None:
+def test_halves_when_the_device_runs_out_of_memory(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     denoiser = load_photo_denoiser(weights=weights("cnn_unet", True), runtime="onnx")
     photo = np.random.default_rng(0).integers(0, 256, (500, 700, 3), np.uint8)
     expected = denoise(photo, denoiser, tile="exact")
-    run, refused = denoiser.runtime.run, []
+    run, refused = denoiser.runtime.run, list[tuple[int, ...]]()
 
-    def short_of_memory(window: Array, guidance: Array | None):
+    def short_of_memory(window: Array, guidance: Array | None) -> Array:
         if window.shape[2] * window.shape[3] > 150_000:
             refused.append(window.shape)
             raise WindowTooLargeError
         return run(window, guidance)
 
-    denoiser.runtime.run = short_of_memory
+    monkeypatch.setattr(denoiser.runtime, "run", short_of_memory)
     result = denoise(photo, denoiser, tile="exact")
     assert len(refused) == 2  # 350 k pixels, then its halves; later windows fit at once
     assert np.abs(result.astype(int) - expected).max() <= 1

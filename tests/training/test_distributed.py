@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.conftest import run_here
+
 BASE = ["--steps", "12", "--batch-size", "8", "--no-batchnorm", "--set", "precision=fp32"]
 
 
 def _launch(processes: int, *args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the program under PyTorch's launcher, or in this process where it is one."""
+    if processes == 1:
+        return run_here(Path.cwd(), *args)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [*launcher, "-m", "denoise_cli"] if processes > 1 else ["-m", "denoise_cli"]
     return subprocess.run(
-        [sys.executable, *command, *map(str, args)],
+        [sys.executable, *launcher, "-m", "denoise_cli", *map(str, args)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

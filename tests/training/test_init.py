@@ -28,6 +28,7 @@ def saved(path: Path, name: str, seed: int, kind: str = "denoiser") -> nn.Module
     model = build(architecture).eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             nn.init.normal_(module.running_mean, std=0.2)
             nn.init.uniform_(module.running_var, 0.3, 1.5)
     save_weights(path, model, architecture)

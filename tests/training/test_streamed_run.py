@@ -12,6 +12,7 @@ from torch import Tensor
 from denoise_cli.config import ClassifyConfig, DataConfig, RunConfig, TrainConfig
 from denoise_cli.data.source import Images, ImageSource
 from denoise_cli.data.streaming import StreamedSource
+from denoise_cli.runs import RunFolder
 from denoise_cli.training import batches
 from denoise_cli.training import run as training_run
 from denoise_cli.training.data import Data, load_data
@@ -50,7 +51,7 @@ def test_streamed_training_equals_training_from_memory(
         assert result is not None
         assert result.steps == 7
         weights.append(load_file(tmp_path / name / "last.safetensors"))
-        events = training_run.RunFolder(tmp_path / name).events()
+        events = RunFolder(tmp_path / name).events()
         metric = "accuracy" if config.is_classifier else "psnr"
         scores.append([event[metric] for event in events if event["event"] == "validation"])
     assert kinds == [ImageSource, StreamedSource]

@@ -33,7 +33,7 @@ class Watched(nn.Module):
     def logits(self) -> Doubles:
         """The same in numpy."""
         weight, bias = (value.detach().numpy().astype(np.float64) for value in self.linear.parameters())
-        return self.seen.mean((2, 3)) @ weight.T + bias
+        return np.asarray(self.seen.mean((2, 3)) @ weight.T + bias)
 
 
 def make_batch(count: int = 6) -> Batch:
@@ -43,7 +43,7 @@ def make_batch(count: int = 6) -> Batch:
 
 
 def make_task(**fields: float) -> ClassifyTask:
-    return ClassifyTask(ClassifyConfig(model="cnn", seed=3, **fields), ())  # type: ignore[arg-type]
+    return ClassifyTask(ClassifyConfig(model="cnn", seed=3, **fields), ())
 
 
 def smoothed_cross_entropy(logits: Doubles, targets: Doubles, smoothing: float) -> float:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -41,29 +40,31 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def make(stage: str, data: Path, *more: str) -> dict[str, Any]:
-    """Run a stage for two steps; returns the card."""
-    root = data.parent
-    command = [stage, "--data", data, "--runs", root / "runs", "--bundle", root / "bundle"]
-    (root / "bundle").mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *command, "--steps", "2", "--limit", str(LIMIT), "--device", "cpu", *more],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    (card,) = (root / "bundle").glob("*.json")
-    return json.loads(card.read_text())
-
-
-def test_a_stage_comes_after_what_it_starts_from_and_each_bundled_file_has_one() -> None:
+def load_script() -> ModuleType:
+    """The script as a module."""
     spec = spec_from_file_location("make_weights", SCRIPT)
     assert spec is not None and spec.loader is not None
     script = module_from_spec(spec)
     spec.loader.exec_module(script)
-    stages = script.stages()
+    return script
+
+
+def make(stage: str, data: Path, *more: str) -> dict[str, Any]:
+    """Run a stage for two steps; returns the card."""
+    root = data.parent
+    (root / "bundle").mkdir(exist_ok=True)
+    folders = ["--data", data, "--runs", root / "runs", "--bundle", root / "bundle"]
+    options = ["--steps", 2, "--limit", LIMIT, "--device", "cpu"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["make_weights.py", stage, *map(str, folders + options), *more])
+        load_script().main()
+    (card,) = (root / "bundle").glob("*.json")
+    found: dict[str, Any] = json.loads(card.read_text())
+    return found
+
+
+def test_a_stage_comes_after_what_it_starts_from_and_each_bundled_file_has_one() -> None:
+    stages = load_script().stages()
     recipes = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml")}
     assert set(recipes) == {name for name in stages if not name.endswith("-nobn")}
     assert len(set(stages)) == len(stages)

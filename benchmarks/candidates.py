@@ -167,7 +167,7 @@ def train(name: str, data: Data, folder: Path, minutes: float) -> None:
     seconds = time.process_time() - start
     average = loop._trainer.average
     assert average is not None
-    loop.model.load_state_dict(average.state)
+    loop.model.load_state_dict(average.module.state_dict())
     scores = []
     for noise in ("awgn:15", "awgn:25", "awgn:50", "basic", "intense", "gaussian:0"):
         result = score(loop.model, data.validation, parse_noise(noise), device=torch.device("cpu"))

@@ -81,7 +81,7 @@ def was_restarted() -> bool:
 
 def launched_device(name: str) -> str:
     """The device name, with the GPU index that the launcher assigned to this process."""
-    if "LOCAL_RANK" in os.environ and name in {"auto", "cuda"} and torch.cuda.is_available():
+    if "LOCAL_RANK" in os.environ and name in {"auto", "gpu", "cuda"} and torch.cuda.is_available():
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
 

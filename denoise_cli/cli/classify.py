@@ -56,12 +56,14 @@ def classify(
     set: options.Set = None,
     resume: options.Resume = None,
     overwrite: options.Overwrite = False,
+    format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """Train a classifier on noisy images and test it; or name what a picture shows.
 
     Examples: denoise classify cnn --dataset stl10; denoise classify cnn --image photo.png
     """
+    as_json = options.chosen_format(format, json) == "json"
     if weights is not None and not (eval_only or image):
         raise UsageError(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
@@ -88,11 +90,11 @@ def classify(
     file = config_file(config, resume, output)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
-        _show_guesses(settings, weights, image, json)
+        _show_guesses(settings, weights, image, as_json)
         return
     if eval_only:
         path: Path | None = _find(settings, weights)
-        folder = settings.out or Path("results") / settings.folder.name
+        folder = settings.out or Path("results") / f"{settings.folder.name}{_suffix_of(weights)}"
     else:
         path = run(settings, resume is not None, overwrite)
         folder = settings.folder / "test"
@@ -101,7 +103,7 @@ def classify(
         first = {"dataset": settings.data.mix[0].dataset}
         settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
-        _test(settings, path, denoiser, folder, json)
+        _test(settings, path, denoiser, folder, overwrite or not eval_only, as_json)
 
 
 def _held_by(weights: str) -> dict[str, Any]:
@@ -115,6 +117,14 @@ def _held_by(weights: str) -> dict[str, Any]:
     if name is None:
         raise WeightsError(f"{weights} holds the denoiser {header.name!r}, which has no classifier.")
     return {"model": name, "batch_norm": header.batch_norm}
+
+
+def _suffix_of(weights: str | None) -> str:
+    """What tells results of other weights from those of the bundled ones."""
+    from denoise_cli.weights.store import find_weights, label_of
+
+    label = "" if weights is None else label_of(find_weights(weights))
+    return f"-{label}" if label else ""
 
 
 def _find(config: ClassifyConfig, weights: str | None) -> Path:
@@ -138,7 +148,9 @@ def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json
     console.show(table)
 
 
-def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, json: bool) -> None:
+def _test(
+    config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, overwrite: bool, json: bool
+) -> None:
     from denoise_cli.evaluation.run_classifier import test_classifier
     from denoise_cli.models.registry import unguided_by
     from denoise_cli.weights.store import find_bundled
@@ -148,7 +160,7 @@ def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path
             denoiser = str(find_bundled(unguided_by(config.model), batch_norm=True))
         except WeightsError:
             console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
-    report = test_classifier(config, path, denoiser, folder)
+    report = test_classifier(config, path, denoiser, folder, overwrite=overwrite)
     if json:
         console.json(report.rows())
         return

@@ -20,6 +20,7 @@ from denoise_cli.errors import TrainingError, UsageError, counted
 from denoise_cli.evaluation.comparison.results import Results, read_results
 from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
 from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
+from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.files import check_writable, write_atomic
 
 _option = partial(options.option, CompareConfig)
@@ -81,9 +82,21 @@ def compare(
             "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=RESULT
         ),
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="How to print the results.", rich_help_panel=RESULT)
-    ] = Format.table,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(Format),
+            help="How to print the results (default: table).",
+            rich_help_panel=RESULT,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=RESULT)
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace what is there already.", rich_help_panel=RESULT),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -98,9 +111,12 @@ def compare(
 
     Example: denoise compare --all
     """
-    _check_output(output, format_)
+    kind = Format(options.chosen_format(format, json, list(Format)))
+    _check_output(output, kind)
     if from_ is not None:
-        deliver(read_guidance(from_) or read_results(from_), format_, output)
+        stored = read_guidance(from_) or read_results(from_)
+        _check_free(output, stored.request, overwrite)
+        deliver(stored, kind, output)
         return
     flags: dict[str, Any] = {
         "models": models,
@@ -125,9 +141,7 @@ def compare(
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
-    if settings.guidance and (
-        format_ is Format.html or (output and output.suffix.lower() in {".html", ".htm"})
-    ):
+    if settings.guidance and (kind is Format.html or (output and output.suffix.lower() in {".html", ".htm"})):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
     from denoise_cli.devices import resolve_device
@@ -137,6 +151,8 @@ def compare(
     from denoise_cli.evaluation.scores.own_noise import with_own_noise
 
     settings = with_own_noise(settings)
+    request = settings.model_dump(mode="json", exclude={"device"})
+    _check_free(output, request, overwrite)
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
@@ -150,7 +166,7 @@ def compare(
         score_all = run_guidance if settings.guidance else run_grid
         results = score_all(settings, console.progress, failed)
     if results is not None:
-        deliver(results, format_, output)
+        deliver(results.model_copy(update={"request": request}), kind, output)
     if failed:
         raise TrainingError(
             f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
@@ -185,6 +201,16 @@ def _check_output(output: Path | None, kind: Format) -> None:
         check_writable(output.parent)
     else:
         check_writable(output)
+
+
+def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuse to replace results that another command made."""
+    if output is None:
+        return
+    if output.suffix and not output.is_dir():
+        check_replaceable(output, request, overwrite)
+    else:
+        check_replaceable(output / "results.json", request, overwrite)
 
 
 def _check_ending(output: Path, kind: Format) -> None:

@@ -8,12 +8,12 @@ from denoise_cli.cli.console import console, make_table
 _SETTING = {True: "on", False: "off", None: ""}
 
 
-def models(json: options.Json = False) -> None:
+def models(format: options.Format = None, json: options.Json = False) -> None:
     """List the architectures, and the weights that are bundled or found in ./runs."""
     from denoise_cli.weights.listing import list_architectures, list_weights
 
     architectures, weights = list_architectures(), list_weights()
-    if json:
+    if options.chosen_format(format, json) == "json":
         console.json({"models": architectures, "weights": weights})
         return
     table = make_table("Models", "model", "kind", "parameters", "without batch norm", "GFLOP/megapixel")

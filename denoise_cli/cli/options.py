@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,12 @@ import typer
 
 from denoise_cli.config import Section
 from denoise_cli.config.describe import metavar_of
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import UnknownName, UsageError
+from denoise_cli.models.registry import letters_of
 
 IMAGES, RESULT, RUN = "Images", "Result", "Run"
 _OUTPUT = ("--output", "-o")
+TABLE_OR_JSON = ("table", "json")
 
 
 def option(
@@ -64,19 +67,34 @@ Resume = Annotated[
     Path | None, typer.Option(metavar="RUN", help="Continue the run in this folder.", rich_help_panel=RUN)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="table|json", help="How to print the results (default: table)."),
+]
 Named = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The same as MODEL.")]
 
 
 def one_model(model: str | None, named: str | None) -> str | None:
     """The one model that MODEL and `--model` name; raises `UsageError` where they name two."""
-    if model is not None and named is not None and _plain(model) != _plain(named):
+    if model is not None and named is not None and letters_of(model) != letters_of(named):
         raise UsageError(f"Two models are given: {model} and --model {named}.", "Keep one of them.")
     return named if model is None else model
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")
+def chosen_format(given: str | None, json: bool, known: Sequence[str] = TABLE_OR_JSON) -> str:
+    """How results are printed; `--json` is short for `--format json`.
+
+    Raises:
+        UsageError: There is no such format, or both options are given and differ.
+    """
+    name = (given or ("json" if json else "table")).strip().lower()
+    name = {"md": "markdown", "htm": "html"}.get(name, name)
+    if name not in known:
+        raise UnknownName("format", name, known)
+    if json and name != "json":
+        raise UsageError(f"--json and --format {given} contradict each other.", "Keep one of them.")
+    return name
 
 
 def as_folder(output: str | None) -> Path | None:

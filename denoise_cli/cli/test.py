@@ -28,8 +28,10 @@ def test(
     seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     output: Annotated[Path | None, _option("out")] = None,
+    overwrite: options.Overwrite = False,
     config: options.Config = None,
     set: options.Set = None,
+    format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """Score a denoiser on a data set: PSNR and SSIM with 95 % intervals.
@@ -49,17 +51,18 @@ def test(
         "device": device,
         "out": output,
     }
+    as_json = options.chosen_format(format, json) == "json"
     settings = load_config(TestConfig, config, set or [], flags)
 
     from denoise_cli.evaluation.run_test import run_test
 
-    report = run_test(settings, console.progress)
+    report = run_test(settings, console.progress, overwrite=overwrite)
     if report is None:
         return
     row = report.summary
     if row.skipped:
         console.note(f"{left_out(len(row.skipped))}, such as {row.skipped[0]}")
-    if json:
+    if as_json:
         console.json(report.rows())
         return
     table = make_table(

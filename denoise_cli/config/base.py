@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from denoise_cli.config import describe
+from denoise_cli.config.spelling import canonical_value
 
 
 class Section(BaseModel):
@@ -14,6 +17,12 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _any_spelling(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        return canonical_value(info.field_name, cls.model_fields[info.field_name], value)
 
     @classmethod
     def field_of(cls, key: str) -> FieldInfo:

@@ -75,7 +75,11 @@ def requirement(field: FieldInfo) -> str:
     if bounds and kinds:
         kinds[-1] += f" {bounds}" if bounds.startswith(("above", "below")) else f", {bounds}"
     words = [*choices, *kinds]
-    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else (words or ["another value"])[0]
+    return (
+        f"{', '.join(words[:-1])} or {words[-1]}"
+        if len(words) > 1
+        else (words or ["a section of keys and values"])[0]
+    )
 
 
 def metavar_of(field: FieldInfo) -> str:

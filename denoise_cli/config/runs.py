@@ -131,7 +131,7 @@ class RunConfig(Section):
     seed: int = Field(0, ge=0)
     """Seed of weights, order, augmentation and noise."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps."""
     out: Path | None = None
     """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED, without bn|nobn where a model has none)."""
     sync_batch_norm: bool = False

@@ -46,7 +46,7 @@ class _ScoreConfig(Section):
     seed: int = Field(0, ge=0)
     """Seed of the test noise, which depends on it and the image's index alone."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps."""
 
 
 class TestConfig(_ScoreConfig):

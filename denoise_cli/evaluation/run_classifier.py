@@ -17,6 +17,7 @@ from denoise_cli.data.source import Images, centre_cropped, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
+from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
 from denoise_cli.evaluation.scores.classification import Classification, classify_images
 from denoise_cli.evaluation.scores.intervals import mean_interval
@@ -36,7 +37,7 @@ class Guess:
 
 
 def test_classifier(
-    config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path
+    config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path, *, overwrite: bool
 ) -> Report[ClassifierSummary]:
     """Accuracy on clean, noisy and, with a denoiser, denoised test images.
 
@@ -45,11 +46,18 @@ def test_classifier(
         weights: Holds the classifier, alone or inside a guided denoiser.
         denoiser: Weight file or run of the denoiser, or None.
         folder: Gets `scores.json` and `confusion.png`.
+        overwrite: Replace results of other requests too.
 
     Raises:
         DataError: No labels, or classes that the classifier does not know.
         WeightsError: Not there, of another kind, or a denoiser that needs the true classes.
+        OutputExists: The folder holds results of another request.
     """
+    request = config.model_dump(mode="json", exclude={"device", "out"}) | {
+        "weights": str(weights),
+        "denoiser": denoiser,
+    }
+    check_replaceable(folder / "scores.json", request, overwrite)
     architecture, model = load_classifier(weights)
     device = resolve_device(launched_device(config.device))
     source = _load_images(config, architecture)
@@ -88,7 +96,7 @@ def test_classifier(
     )
     predicted = {name: result.predicted.tolist() for name, result in results.items()}
     report = Report(summary, folder)
-    record = {**report.rows(), "images": list(source.names), "predicted": predicted}
+    record = {**report.rows(), "request": request, "images": list(source.names), "predicted": predicted}
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
     _draw_confusion(folder / "confusion.png", summary)
     return report

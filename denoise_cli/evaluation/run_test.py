@@ -14,6 +14,7 @@ from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.evaluation.report.picture_grid import save_grid
+from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import TestSummary
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
 from denoise_cli.evaluation.scores.intervals import mean_interval
@@ -23,6 +24,7 @@ from denoise_cli.evaluation.scores.test_images import (
     Progress,
     Report,
     check_noise,
+    find_test_weights,
     load_test_images,
     load_test_model,
 )
@@ -31,23 +33,35 @@ from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.store import label_of
 
 _PICTURES = 6
 # Larger pictures are shown by their centre.
 _SIDE = 512
 
 
-def run_test(config: TestConfig, progress: Progress) -> Report[TestSummary] | None:
+def run_test(
+    config: TestConfig, progress: Progress, *, overwrite: bool = False
+) -> Report[TestSummary] | None:
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
 
     Raises:
         DataError, WeightsError: Images or weights are missing or do not fit.
+        OutputExists: The folder holds results of another request, and `overwrite` is not given.
     """
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
+        path = find_test_weights(config.model, config.batch_norm, config.weights)
         architecture, model = load_test_model(config.model, config.batch_norm, config.weights)
         config = with_own_noise(config)
-        folder = config.out or _default_folder(config, architecture)
+        folder = config.out or _default_folder(config, architecture, label_of(path))
+        request = config.model_dump(mode="json", exclude={"device", "out"}) | {
+            "model": architecture.name,
+            "batch_norm": architecture.batch_norm,
+            "weights": str(path) if label_of(path) else "bundled",
+        }
+        if world.is_main:
+            check_replaceable(folder / "scores.json", request, overwrite)
         check_writable(folder)
         model = model.to(device)
         with world.main_first():
@@ -75,7 +89,7 @@ def run_test(config: TestConfig, progress: Progress) -> Report[TestSummary] | No
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
-    record = {**report.rows(), "images": list(source.names), "per_image": per_image}
+    record = {**report.rows(), "request": request, "images": list(source.names), "per_image": per_image}
     write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
     return report
@@ -108,11 +122,13 @@ def _summarise(
     )
 
 
-def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
+def _default_folder(config: TestConfig, architecture: Architecture, label: str) -> Path:
+    """A folder of its own for each model, data set, noise and weight file."""
     dataset = Path(config.data.dataset).name.lower()
     switch = denoiser_info(architecture.name).batch_norm
     setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
-    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}"
+    own = f"-{label}" if label else ""
+    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}{own}"
 
 
 @torch.inference_mode()

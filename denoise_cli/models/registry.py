@@ -110,7 +110,15 @@ def either(names: Iterable[str]) -> str:
 
 
 def _find(entries: Registry, name: str, what: str) -> ModelInfo:
-    key = name.lower().replace("-", "_")
-    if key not in entries:
-        raise UnknownName(what, name, list(entries))
-    return entries[key]
+    if name not in entries:
+        letters = letters_of(name)
+        same = next((known for known in entries if letters_of(known) == letters), None)
+        if same is None:
+            raise UnknownName(what, name, list(entries))
+        name = same
+    return entries[name]
+
+
+def letters_of(name: str) -> str:
+    """A name without case and hyphens: `U-Net` and `unet` are one."""
+    return name.lower().replace("-", "").replace("_", "")

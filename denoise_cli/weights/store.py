@@ -65,6 +65,18 @@ def find_bundled(model: str, batch_norm: bool) -> Path:
     )
 
 
+def label_of(path: Path) -> str:
+    """What results call a weight file: its run's name, else its own; empty for a bundled one."""
+    if any(path == entry.path for entry in list_bundled()):
+        return ""
+    if path.name == "best.safetensors" or (
+        path.name == "last.safetensors" and not path.with_name("best.safetensors").is_file()
+    ):
+        return path.resolve().parent.name
+    own = path.stem
+    return f"{path.resolve().parent.name}-last" if own == "last" else own
+
+
 def find_weights(name: str) -> Path:
     """The weight file of a path, a run folder (`best` where it has one, else `last`) or a bundled name."""
     path = Path(name)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from denoise_cli.cli.app import app
-from denoise_cli.config import ClassifyConfig, CompareConfig, DenoiseConfig, Section, TestConfig, TrainConfig
+from denoise_cli.cli.front_door import with_command
+from denoise_cli.config import (
+    ClassifyConfig,
+    CompareConfig,
+    DenoiseConfig,
+    Section,
+    TestConfig,
+    TrainConfig,
+    load_config,
+)
+from denoise_cli.weights.store import find_bundled, label_of
 
 CONFIGS: dict[str, type[Section]] = {
     "train": TrainConfig,
@@ -24,12 +36,12 @@ CONFIGS: dict[str, type[Section]] = {
 KEYS = {"batchnorm": "batch_norm", "seeds": "train_seeds", "lr": "optim.lr", "output": "out"}
 OWN = {
     "train": {"named", "config", "set", "resume", "overwrite"},
-    "test": {"named", "config", "set", "json"},
+    "test": {"named", "config", "set", "format", "json", "overwrite"},
     "classify": {
-        *("named", "config", "set", "resume", "overwrite", "json"),
+        *("named", "config", "set", "resume", "overwrite", "format", "json"),
         *("eval_only", "image", "weights", "denoiser"),
     },
-    "compare": {"everything", "batchnorm", "config", "set", "from_", "format_", "output"},
+    "compare": {"everything", "batchnorm", "config", "set", "from_", "format", "json", "overwrite", "output"},
     "denoise-image": {"paths", "detail", "reference", "side_by_side", "config", "set", "json"},
     "export": {"model", "named", "output", "overwrite"},
 }
@@ -101,3 +113,163 @@ def test_earlier_and_other_spellings(written: list[str], message: str) -> None:
     result = CliRunner().invoke(app, written)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (["photo.PNG", "--overwrite"], ["denoise-image", "photo.PNG", "--overwrite"]),
+        (["-o", "b.png", "a.jpg"], ["denoise-image", "-o", "b.png", "a.jpg"]),
+        (["-"], ["denoise-image", "-"]),
+        (["image", "x.jpg"], ["denoise-image", "x.jpg"]),
+        (["denoise_image", "x.jpg"], ["denoise-image", "x.jpg"]),
+        (["help"], ["--help"]),
+        (["help", "train"], ["train", "--help"]),
+        (["help", "image"], ["denoise-image", "--help"]),
+        (["version"], ["--version"]),
+        (["Test", "unet"], ["test", "unet"]),
+        (["--version"], ["--version"]),
+        ([], []),
+    ],
+)
+def test_the_front_door(written: list[str], meant: list[str]) -> None:
+    assert with_command(written, CONFIGS) == meant
+
+
+def test_an_unknown_command_names_the_nearest() -> None:
+    result = CliRunner().invoke(app, ["trian", "unet"])
+    assert result.exit_code == 2
+    assert "Did you mean 'train'?" in result.stderr
+
+
+def test_help_and_version_are_commands_too() -> None:
+    assert CliRunner().invoke(app, ["help", "runs"]).stdout == CliRunner().invoke(app, ["runs", "-h"]).stdout
+    version = CliRunner().invoke(app, ["version"])
+    assert (version.exit_code, version.stdout) == (0, CliRunner().invoke(app, ["--version"]).stdout)
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "written", "held"),
+    [
+        (DenoiseConfig, "format", "JPG", "jpeg"),
+        (DenoiseConfig, "format", ".tif", "tiff"),
+        (DenoiseConfig, "format", "heif", "heic"),
+        (DenoiseConfig, "bits", "16", 16),
+        (DenoiseConfig, "device", "CUDA0", "cuda:0"),
+        (DenoiseConfig, "device", "gpu:1", "cuda:1"),
+        (DenoiseConfig, "device", "GPU", "gpu"),
+        (DenoiseConfig, "tile", "Exact", "exact"),
+        (DenoiseConfig, "model", "Photo-UNet", "photo_unet"),
+        (DenoiseConfig, "strength", "0.5", 0.5),
+        (TestConfig, "model", "U-Net", "unet"),
+        (TestConfig, "protocol", "Paper", "paper"),
+        (TestConfig, "data.dataset", "STL-10", "stl10"),
+        (TestConfig, "data.dataset", "CIFAR_10", "cifar10"),
+        (TestConfig, "data.dataset", "Photos/STL-10", "Photos/STL-10"),
+        (ClassifyConfig, "precision", "BFloat16", "bf16"),
+        (ClassifyConfig, "compile", True, "on"),
+        (CompareConfig, "guidance", "Zero, ORACLE", ("none", "zero", "oracle")),
+        (CompareConfig, "train_seeds", "2", (0, 1)),
+    ],
+)
+def test_usual_spellings_mean_the_same(config: type[Section], key: str, written: Any, held: Any) -> None:
+    flags = {"model": "cnn"} if config is ClassifyConfig else {}
+    value: Any = load_config(config, None, [], {**flags, key: written})
+    for part in key.split("."):
+        value = getattr(value, part)
+    assert value == held
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (["train", "unet", "--epochs", "many"], "--epochs must be a number above 0, not 'many'."),
+        (["train", "unet", "--batch_size", "0"], "--batch-size must be a whole number above 0, not '0'."),
+        (["train", "unet", "--seed", "1.5"], "--seed must be a whole number, 0 or more, not '1.5'."),
+        (["train", "unet", "--set", "data=3"], "data in --set must be a section of keys and values, not 3."),
+        (
+            ["train", "unet", "--set", "optim.lr=x"],
+            "optim.lr in --set must be a number above 0, not 'x'.",
+        ),
+        (
+            ["train", "unet", "--set", "data.flip=x"],
+            "data.flip in --set must be true or false, not 'x'.",
+        ),
+        (["train", "unet", "--compile", "onn"], "--compile must be auto, on or off, not 'onn'."),
+        (["test", "--limit", "-3"], "--limit must be a whole number above 0, not '-3'."),
+        (
+            ["test", "--protocol", "papr"],
+            "must be image or paper, not 'papr'.\nDid you mean 'paper'?",
+        ),
+        (["test", "--device", "cudda"], "Unknown device 'cudda'. Did you mean 'cuda'?"),
+        (["denoise-image", "a.png", "--tile", "big"], "tile must be auto, exact or a whole number of pixels"),
+        (
+            ["denoise-image", "a.png", "--quality", "101"],
+            "quality must be a whole number, 1 to 100, not '101'.",
+        ),
+        (["denoise-image", "a.png", "--bits", "12"], "--bits must be 8, 16 or 32, not '12'."),
+        (["denoise-image", "a.png", "--format", "pgn"], "Did you mean 'png'?"),
+        (["compare", "--seeds", "a,b"], "--seeds must be a whole number, not 'a'."),
+        (["compare", "--format", "excel"], "Unknown format 'excel'."),
+        (["test", "--json", "--format", "table"], "contradict each other"),
+    ],
+)
+def test_wrong_values_are_told_in_our_words(written: list[str], sentence: str) -> None:
+    result = CliRunner().invoke(app, written)
+    assert result.exit_code == 2, result.stderr
+    assert sentence in result.stderr
+    assert "nput should" not in result.stderr
+
+
+def test_scores_are_replaced_by_their_own_command_alone(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["test", "cae", "--dataset", str(image_folder), "--limit", "2"]
+    invoke = CliRunner().invoke
+    assert invoke(app, [*command, "-o", "mine"]).exit_code == 0
+    kept = (tmp_path / "mine/scores.json").read_bytes()
+    assert invoke(app, [*command, "-o", "mine", "--format", "JSON"]).exit_code == 0
+    refused = invoke(app, [*command, "-o", "mine", "--seed", "1"])
+    assert refused.exit_code == 1
+    assert "--overwrite" in refused.stderr
+    assert json.loads((tmp_path / "mine/scores.json").read_text())["psnr"] == json.loads(kept)["psnr"]
+    assert invoke(app, [*command, "-o", "mine", "--seed", "1", "--overwrite"]).exit_code == 0
+    assert json.loads((tmp_path / "mine/scores.json").read_text())["seed"] == 1
+
+
+def test_a_comparison_is_replaced_by_its_own_command_alone(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = [
+        "compare",
+        "--models",
+        "cae",
+        "--noise",
+        "basic",
+        "--dataset",
+        str(image_folder),
+        "--limit",
+        "1",
+    ]
+    invoke = CliRunner().invoke
+    assert invoke(app, [*command, "-o", "r.json"]).exit_code == 0
+    assert invoke(app, [*command, "-o", "r.json"]).exit_code == 0
+    assert invoke(app, ["compare", "--from", "r.json", "-o", "r.json"]).exit_code == 0
+    other = invoke(app, [*command, "--seed", "1", "-o", "r.json"])
+    assert (other.exit_code, "--overwrite" in other.stderr) == (1, True)
+    (tmp_path / "notes.md").write_text("mine")
+    assert invoke(app, ["compare", "--from", "r.json", "-o", "notes.md"]).exit_code == 1
+    assert (tmp_path / "notes.md").read_text() == "mine"
+
+
+def test_results_of_two_weights_never_share_a_folder(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a/best.safetensors", "a/last.safetensors", "b/last.safetensors")]
+    files.append(tmp_path / "mine.safetensors")
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    labels = [label_of(file) for file in files]
+    assert labels == ["a", "a-last", "b", "mine"]
+    assert label_of(find_bundled("unet", True)) == ""

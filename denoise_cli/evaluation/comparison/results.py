@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -110,6 +110,8 @@ class Results(Record):
     seed: int
     device: str
     versions: dict[str, str]
+    request: dict[str, Any] = Field(default_factory=dict)
+    """The config of the command that made it; empty in files of earlier versions."""
     costs: dict[str, Cost]
     cells: tuple[Cell, ...]
     published: tuple[PublishedRow, ...] = ()

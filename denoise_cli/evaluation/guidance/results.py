@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.report.record import Record
@@ -58,6 +58,8 @@ class GuidanceResults(Record):
     """Of the test noise."""
     device: str
     versions: dict[str, str]
+    request: dict[str, Any] = Field(default_factory=dict)
+    """The config of the command that made it; empty in files of earlier versions."""
     runs: tuple[GuidedRun, ...]
     notes: tuple[str, ...] = ()
 

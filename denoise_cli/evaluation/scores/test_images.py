@@ -54,7 +54,7 @@ def load_test_model(
     Raises:
         WeightsError: Not there, not a denoiser, or of another architecture than `name`.
     """
-    path = find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
+    path = find_test_weights(name, batch_norm, weights)
     architecture, model = load_weights(path)
     if architecture.kind != "denoiser":
         raise WeightsError(
@@ -64,6 +64,11 @@ def load_test_model(
     if name is not None and architecture.name != name:
         raise WeightsError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
     return architecture, model
+
+
+def find_test_weights(name: str | None, batch_norm: bool, weights: str | None) -> Path:
+    """The file that `load_test_model` reads; raises `WeightsError` where it is not there."""
+    return find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
 
 
 def load_test_images(data: TestDataConfig) -> Images:

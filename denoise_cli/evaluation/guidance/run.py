@@ -100,8 +100,8 @@ def _missing(config: CompareConfig, runs: Sequence[Candidate]) -> list[str]:
     """A note on each variant that was asked for and has no finished run."""
     found = {variant_of(run) for run in runs}
     return [
-        f"{config.weights} holds no finished run of {model} told `{source}` by {injection}, batch norm "
-        f"{'on' if batch_norm else 'off'}; --train trains it."
+        f"{config.weights} holds no finished run of {model} with `{source}` guidance by {injection}, "
+        f"batch norm {'on' if batch_norm else 'off'}; --train trains it."
         for batch_norm in config.batch_norm
         for model in config.models
         for injection in config.injection

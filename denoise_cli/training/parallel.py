@@ -40,7 +40,7 @@ class WrappedModel(nn.Module):
             ids = [device.index] if device.type == "cuda" else None
             inner = DistributedDataParallel(inner, device_ids=ids)
         self._plain = inner
-        self._call = torch.compile(inner) if _compiles(config.compile, device, steps) else inner
+        self._call = self._compiled() if _compiles(config.compile, device, steps) else inner
         self._proven = self._call is inner
 
     def forward(self, *args: Any) -> Any:
@@ -49,11 +49,21 @@ class WrappedModel(nn.Module):
         try:
             output = self._call(*args)
         except Exception as error:
-            self._note(f"torch.compile does not work here ({type(error).__name__}); going on without it.")
-            self._call = self._plain
+            self._call = self._without(error)
             output = self._call(*args)
         self._proven = True
         return output
+
+    def _compiled(self) -> Any:
+        """The compiled model, or the plain one where torch refuses at once, as on a Python too new for it."""
+        try:
+            return torch.compile(self._plain)
+        except Exception as error:
+            return self._without(error)
+
+    def _without(self, error: Exception) -> Any:
+        self._note(f"torch.compile does not work here ({type(error).__name__}); going on without it.")
+        return self._plain
 
 
 def _compiles(choice: str, device: torch.device, steps: int) -> bool:

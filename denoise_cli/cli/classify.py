@@ -68,6 +68,23 @@ def classify(
         raise UsageError(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
         )
+    if eval_only or image:
+        training: dict[str, object] = {
+            "--epochs": epochs,
+            "--steps": steps,
+            "--batch-size": batch_size,
+            "--lr": lr,
+        }
+        training |= {"--compile": compile, "--resume": resume}
+        options.check_effective(
+            training, f"with {'--image' if image else '--eval-only'}, which trains nothing", "Leave it out."
+        )
+    if image:
+        options.check_effective(
+            {"--denoiser": denoiser, "--output": output, "--dataset": dataset, "--noise": noise},
+            "with --image, which names one picture",
+            "Leave it out.",
+        )
     flags: dict[str, Any] = {
         "model": options.one_model(model, named),
         "data.dataset": dataset,

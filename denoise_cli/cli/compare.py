@@ -113,11 +113,6 @@ def compare(
     """
     kind = Format(options.chosen_format(format, json, list(Format)))
     _check_output(output, kind)
-    if from_ is not None:
-        stored = read_guidance(from_) or read_results(from_)
-        _check_free(output, stored.request, overwrite)
-        deliver(stored, kind, output)
-        return
     flags: dict[str, Any] = {
         "models": models,
         "batch_norm": None if batchnorm is None else [batchnorm],
@@ -138,9 +133,26 @@ def compare(
         "seed": seed,
         "device": device,
     }
+    if from_ is not None:
+        options.check_effective(
+            {f"--{key.rpartition('.')[2].replace('_', '-')}": value for key, value in flags.items()},
+            "with --from",
+            "Leave it out, or leave out --from to score anew.",
+        )
+        stored = read_guidance(from_) or read_results(from_)
+        _check_free(output, stored.request, overwrite)
+        deliver(stored, kind, output)
+        return
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
+    if not settings.train:
+        trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps}
+        options.check_effective(trained, "without --train", "Add --train, or leave it out.")
+    if not settings.guidance:
+        options.check_effective(
+            {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
+        )
     if settings.guidance and (kind is Format.html or (output and output.suffix.lower() in {".html", ".htm"})):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 

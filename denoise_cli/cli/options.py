@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from denoise_cli.cli import complete
+from denoise_cli.cli.complete import completion_of
 from denoise_cli.config import Section
 from denoise_cli.config.describe import metavar_of
 from denoise_cli.errors import UnknownName, UsageError
@@ -40,18 +42,27 @@ def option(
         metavar=None if switch else metavar or metavar_of(field),
         rich_help_panel=panel,
         show_default=False,
+        autocompletion=completion_of(config.__name__, key),
     )
 
 
 def argument(config: type[Section], key: str) -> Any:
     """An argument with the help of the config's field."""
-    return typer.Argument(help=config.help_of(key), show_default=False)
+    return typer.Argument(
+        help=config.help_of(key),
+        show_default=False,
+        autocompletion=completion_of(config.__name__, key),
+    )
 
 
 Config = Annotated[
     str | None,
     typer.Option(
-        "--config", metavar="NAME", help="YAML file, or name of a shipped config.", rich_help_panel=RUN
+        "--config",
+        metavar="NAME",
+        help="YAML file, or name of a shipped config.",
+        rich_help_panel=RUN,
+        autocompletion=complete.configs,
     ),
 ]
 Set = Annotated[
@@ -64,7 +75,13 @@ Set = Annotated[
     ),
 ]
 Resume = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="Continue the run in this folder.", rich_help_panel=RUN)
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Continue the run in this folder.",
+        rich_help_panel=RUN,
+        autocompletion=complete.runs,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
@@ -95,6 +112,19 @@ def chosen_format(given: str | None, json: bool, known: Sequence[str] = TABLE_OR
     if json and name != "json":
         raise UsageError(f"--json and --format {given} contradict each other.", "Keep one of them.")
     return name
+
+
+def check_effective(given: Mapping[str, object], without: str, hint: str) -> None:
+    """Refuse options that do nothing in this call; raises `UsageError`.
+
+    Args:
+        given: The options' values by name; None and False were not given.
+        without: When they do nothing, such as `without --train`.
+    """
+    idle = [name for name, value in given.items() if value is not None and value is not False]
+    if idle:
+        have = "has" if len(idle) == 1 else "have"
+        raise UsageError(f"{', '.join(idle)} {have} no effect {without}.", hint)
 
 
 def as_folder(output: str | None) -> Path | None:

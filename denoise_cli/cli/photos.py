@@ -76,6 +76,7 @@ def _from_files(
     load: Callable[[], PhotoDenoiser],
 ) -> None:
     from denoise_cli.photo.denoise_batch import Outcome, denoise_batch
+    from denoise_cli.photo.files.formats import format_of
     from denoise_cli.photo.files.paths import (
         SHARED_AGE,
         check_comparisons,
@@ -94,6 +95,11 @@ def _from_files(
     if extras.reference is not None and len(photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
     items = plan_outputs(photos, config.output, settings.format, several)
+    if config.quality is not None and items and not any(format_of(item.output).lossy for item in items):
+        raise UsageError(
+            f"--quality has no effect on {format_of(items[0].output).name.upper()} files.",
+            "Leave it out, or add --format jpeg.",
+        )
     index, count = parse_shard(config.shard, os.environ)
     if count > 1:
         console.note(f"Shard {index} of {count}: {len(items[index::count])} of {len(items)} photos.")

@@ -11,6 +11,7 @@ from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.config import RunConfig, TrainConfig, load_config
 from denoise_cli.errors import UsageError
+from denoise_cli.models.registry import denoiser_info, either, guided_names
 from denoise_cli.runs import RunFolder
 
 _option = partial(options.option, TrainConfig)
@@ -58,7 +59,14 @@ def train(
         "out": output if resume is None else resume,
     }
     file = config_file(config, resume, output)
-    run(load_config(TrainConfig, file, set or [], flags), resume is not None, overwrite)
+    settings = load_config(TrainConfig, file, set or [], flags)
+    if denoiser_info(settings.model).classifier is None:
+        options.check_effective(
+            {"--classifier": classifier},
+            f"on {settings.model}, which no classifier guides",
+            f"Leave it out, or train {either(guided_names())}.",
+        )
+    run(settings, resume is not None, overwrite)
 
 
 def config_file(config: str | None, resume: Path | None, output: Path | None) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from denoise_cli.cli.app import app
@@ -219,6 +220,59 @@ def test_wrong_values_are_told_in_our_words(written: list[str], sentence: str) -
     assert result.exit_code == 2, result.stderr
     assert sentence in result.stderr
     assert "nput should" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (["compare", "--seeds", "2"], "--seeds has no effect without --train."),
+        (["compare", "--epochs", "2", "--injection", "film"], "--epochs has no effect without --train."),
+        (["compare", "--injection", "film"], "--injection has no effect without --guidance."),
+        (["compare", "--from", "r.json", "--models", "cae"], "--models has no effect with --from."),
+        (["train", "unet", "--classifier", "r"], "--classifier has no effect on unet"),
+        (["classify", "cnn", "--eval-only", "--lr", "1", "--steps", "1"], "--steps, --lr have no effect"),
+        (["classify", "--image", "a.png", "--denoiser", "d"], "--denoiser has no effect with --image"),
+        (["photo.png", "--quality", "90"], "--quality has no effect on PNG files."),
+    ],
+)
+def test_an_option_without_effect_is_an_error(
+    written: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("photo.png")
+    result = CliRunner().invoke(app, written)
+    assert (result.exit_code, sentence in result.stderr) == (2, True), result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_a_card_shows_all_that_is_known() -> None:
+    shown = CliRunner().invoke(app, ["models", "UNet-BN"], env={"COLUMNS": "80"}).stdout
+    card = json.loads(CliRunner().invoke(app, ["models", "unet-bn", "--format", "json"]).stdout)
+    stored = json.loads(find_bundled("unet", True).with_suffix(".json").read_text())
+    assert stored.items() <= card.items()
+    assert f"{stored['parameters']:,}" in shown
+    assert all(f" {row['psnr']:.2f} " in shown for row in stored["scores"])
+    assert "Did you mean 'unet-bn'?" in CliRunner().invoke(app, ["models", "unet-bm"]).stderr
+
+
+def test_shells_complete_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    (tmp_path / "runs/mine/config.yaml").touch()
+    for line, value in (
+        ("denoise test photo", "photo_unet"),
+        ("denoise classify res", "resnet"),
+        ("denoise train --dataset stl", "stl10"),
+        ("denoise train --noise cam", "camera"),
+        ("denoise train --config weights/un", "weights/unet"),
+        ("denoise train --resume runs/", "runs/mine"),
+        ("denoise test --weights photo", "photo_unet"),
+    ):
+        words = {"_DENOISE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+        done = CliRunner().invoke(
+            app, prog_name="denoise", env={**words, "COMP_CWORD": str(len(line.split()) - 1)}
+        )
+        assert value in done.stdout.split(), line
 
 
 def test_scores_are_replaced_by_their_own_command_alone(

@@ -80,8 +80,8 @@ def _card(name: str, architectures: list[dict[str, Any]], weights: list[dict[str
     row = rows.get(letters_of(name))
     if row is None:
         raise UnknownName("model or weights", name, [each["name"] for each in rows.values()])
-    card: dict[str, Any] = next((entry.card for entry in list_bundled() if entry.name == row["name"]), {})
-    return {**row, **card}
+    cards = (entry.card for entry in list_bundled() if entry.name == row["name"])
+    return {**row, **next((card.model_dump(mode="json", exclude_unset=True) for card in cards), {})}
 
 
 def _show_card(name: str, card: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ class Format:
         suffixes: File name endings, the usual one first.
         depths: Bits per colour value that can be written, integer depths first; 32 is float.
         alpha: Whether it holds transparency.
+        lossy: Whether it takes a quality.
         loader: libvips loader, or empty where another library reads it.
     """
 
@@ -25,19 +26,20 @@ class Format:
     suffixes: tuple[str, ...]
     depths: tuple[int, ...]
     alpha: bool
+    lossy: bool
     loader: str
 
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("png", (".png",), (8, 16), alpha=True, loader="pngload"),
-        Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), alpha=False, loader="jpegload"),
-        Format("tiff", (".tif", ".tiff"), (8, 16, 32), alpha=True, loader="tiffload"),
-        Format("webp", (".webp",), (8,), alpha=True, loader="webpload"),
-        Format("avif", (".avif",), (8,), alpha=True, loader="heifload"),
-        Format("heic", (".heic", ".heif"), (8,), alpha=True, loader="heifload"),
-        Format("bmp", (".bmp",), (8,), alpha=False, loader=""),
+        Format("png", (".png",), (8, 16), alpha=True, lossy=False, loader="pngload"),
+        Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), alpha=False, lossy=True, loader="jpegload"),
+        Format("tiff", (".tif", ".tiff"), (8, 16, 32), alpha=True, lossy=False, loader="tiffload"),
+        Format("webp", (".webp",), (8,), alpha=True, lossy=True, loader="webpload"),
+        Format("avif", (".avif",), (8,), alpha=True, lossy=True, loader="heifload"),
+        Format("heic", (".heic", ".heif"), (8,), alpha=True, lossy=True, loader="heifload"),
+        Format("bmp", (".bmp",), (8,), alpha=False, lossy=False, loader=""),
     )
 }
 SUFFIXES = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}

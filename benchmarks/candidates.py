@@ -20,7 +20,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 import yaml
 from torch import Tensor, nn
@@ -36,6 +35,7 @@ from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.onnx.layers import Layers
 from denoise_cli.onnx.protobuf import Graph
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.training.data import Data, load_data
 from denoise_cli.training.optim import build_optimizer
 

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime as ort
 from photo import make_photo
 from PIL import Image
 
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.denoise_rows import plan_for
 from denoise_cli.photo.runtimes.load import find_denoiser, load_photo_denoiser
 from denoise_cli.weights.header import read_header

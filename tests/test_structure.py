@@ -47,6 +47,7 @@ ALLOWED = {
     "weights": _GROUND | {"files", "models", "runs"},
     "onnx.protobuf": set(),
     "onnx.layers": {"onnx.protobuf"},
+    "onnx.runtime": set(),
     "onnx": _GROUND | {"files", "models", "weights"},
     "evaluation.report": _BASE | {"evaluation.report"},
     "evaluation.scores": _BASE | {"evaluation.scores", "evaluation.report"},

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from denoise_cli.errors import ModelWarning
 from denoise_cli.models.plugins import GROUP, find_plugins
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.onnx.runtime import ort
 from tests.conftest import Command
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-model.md"

@@ -65,7 +65,8 @@ class TestConfig(_ScoreConfig):
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores as well."""
     out: Path | None = None
-    """Where per-image scores and the picture grid go (default results/MODEL-DATASET-NOISE-bn|nobn)."""
+    """Where per-image scores and the picture grid go (default results/MODEL-DATASET-NOISE-bn|nobn, with
+    -RUN behind it for weights that are not bundled)."""
 
     @field_validator("model")
     @classmethod

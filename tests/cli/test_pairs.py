@@ -56,7 +56,7 @@ def test_a_run_on_pairs_is_trained_and_tested(denoise: Command, pairs: Path, tmp
     assert done.returncode == 0, done.stderr
     row = strict(done.stdout)
     assert (row["noise"], row["n"], row["trained_on"]) == ("real", 2, "real")
-    folder = tmp_path / "results/photo_unet-pairs-real"
+    folder = tmp_path / f"results/photo_unet-pairs-real-{run.name}"
     scores = strict((folder / "scores.json").read_text())
     with Image.open(folder / "pictures.png") as sheet:
         assert sheet.size[0] > 3 * 48

@@ -149,7 +149,11 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
     if found is None:
         return ConfigError(f"{source} must hold keys and values.")
     key, field = found
-    who = _FLAGS.get(key, f"--{parts[-1].replace('_', '-')}") if source == _LINE else f"{key} in {source}"
+    who = (
+        _FLAGS.get(key, f"--{key.rpartition('.')[2].replace('_', '-')}")
+        if source == _LINE
+        else f"{key} in {source}"
+    )
     near = get_close_matches(
         str(detail["input"]).lower(), [str(each) for each in choices_of(field.annotation)]
     )

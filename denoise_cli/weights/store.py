@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
-from denoise_cli.weights.card import Card, Training, read_card
 from denoise_cli.weights.header import read_header
+
+if TYPE_CHECKING:
+    from denoise_cli.weights.card import Card, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,13 @@ class Bundled:
     """A weight file inside the package and its card."""
 
     path: Path
-    card: Card
+
+    @property
+    def card(self) -> Card:
+        """Its card, read when asked for: a photo is cleaned without it."""
+        from denoise_cli.weights.card import read_card
+
+        return read_card(self.path.with_suffix(".json"))
 
     @property
     def name(self) -> str:
@@ -47,8 +56,7 @@ def bundled_name(model: str, batch_norm: bool) -> str:
 def list_bundled() -> list[Bundled]:
     """All weight files in the package, by name."""
     folder = Path(str(files("denoise_cli.weights"))) / "bundled"
-    paths = sorted(folder.glob("*.safetensors"))
-    return [Bundled(path, read_card(path.with_suffix(".json"))) for path in paths]
+    return [Bundled(path) for path in sorted(folder.glob("*.safetensors"))]
 
 
 def find_bundled(model: str, batch_norm: bool) -> Path:

@@ -267,7 +267,7 @@ def test_no_command_crashes_for_a_broken_plugin(denoise_process: Command, tmp_pa
     entry = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n"
     files = {
         "odd_entry.py": "raise RuntimeError('no luck')\n",
-        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, name='odd', network='nowhere:Odd')\n",
+        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, name='odd', network='nowhere:Odd', parameters=None)\n",
     }
     points = {"bad": "odd_entry:INFO", "odd": "odd_network:INFO"}
     path = install(tmp_path / "site", files, points, "denoise-odd")

@@ -33,8 +33,8 @@ def data(tmp_path: Path) -> Path:
         "photos",
         "bsds432",
         "stl10-train-64px/cat",
-        "real-pairs/train/noisy",
-        "real-pairs/train/clean",
+        "real-pairs/noisy",
+        "real-pairs/clean",
     ):
         write_images(folder / name, 4, size=70)
     return folder
@@ -85,6 +85,7 @@ def test_a_file_its_card_and_its_scores(data: Path) -> None:
     assert [row["name"] for row in card["data"]] == ["stl10-train-64px", "photos", "bsds432", "real-pairs"]
     # STL-10 and CBSD68 are not there, so they are not scored.
     assert [(row["set"], row["noise"], row["n"]) for row in card["scores"]] == [
+        ("real-pairs/test", "real", LIMIT),
         ("sample", "basic", LIMIT),
         ("sample", "intense", LIMIT),
     ]

@@ -166,7 +166,7 @@ def test_requests_that_make_no_sense(denoise: Command, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     save_guided(tmp_path / "runs/a", "oracle")
     cases = [
-        (("--guidance", "orakel"), 2, "should be 'none', 'zero'"),
+        (("--guidance", "orakel"), 2, "must be none, zero"),
         (("--guidance", "all", "--models", "unet"), 2, "compares guided models"),
         (("--guidance", "all", "--injection", "glue"), 2, "film"),
         (("--guidance", "all", "--baselines"), 2, "goes with neither"),

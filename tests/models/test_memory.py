@@ -11,7 +11,7 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.weights.store import find_bundled
 
-SIDE = 512
+SIDE = 1024
 # Without torch; the growth of the largest resident size, as the system counts it for this program alone
 # (that of `getrusage` begins with its parent's).
 PROGRAM = """
@@ -42,4 +42,4 @@ def test_a_window_takes_about_what_the_registry_says(info: ModelInfo) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True
     )
-    assert 0.6 < float(done.stdout) / info.bytes_per_pixel < 1.5
+    assert 0.6 < float(done.stdout) / info.bytes_per_pixel < 1.6

@@ -113,4 +113,5 @@ def test_a_file_without_batch_norm_tells_how_it_began(data: Path) -> None:
     _, before = load_weights(find_weights("cae-bn"))
     source = load_dataset("sample", "test", limit=LIMIT)
     expected = score(before, source, parse_noise("basic"), device=torch.device("cpu"))
-    assert card["scores"][0]["psnr"] == pytest.approx(float(expected.psnr.mean()), abs=0.1)
+    (found,) = (row["psnr"] for row in card["scores"] if (row["set"], row["noise"]) == ("sample", "basic"))
+    assert found == pytest.approx(float(expected.psnr.mean()), abs=0.1)

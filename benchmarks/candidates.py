@@ -20,7 +20,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import torch
 import yaml
 from torch import Tensor, nn
@@ -36,6 +35,7 @@ from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.onnx.layers import Layers
 from denoise_cli.onnx.protobuf import Graph
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.training.data import Data, load_data
 from denoise_cli.training.optim import build_optimizer
 
@@ -85,7 +85,9 @@ def ffdnet(layers: Layers, x: str) -> str:
 def graph_of(model: nn.Module, build: Callable[[Layers, str], str]) -> bytes:
     """The 1-megapixel graph that `build` makes of the model's tensors; its input is `image`."""
     graph = Graph()
-    layers = Layers(graph, {name: value.numpy() for name, value in model.state_dict().items()}, False)
+    layers = Layers(
+        graph, {name: value.numpy() for name, value in model.state_dict().items()}, batch_norm=False
+    )
     image = graph.input("image", (1, 3, HEIGHT, WIDTH))
     graph.output(build(layers, image), "denoised", (1, 3, HEIGHT, WIDTH))
     return graph.serialize()
@@ -165,7 +167,7 @@ def train(name: str, data: Data, folder: Path, minutes: float) -> None:
     seconds = time.process_time() - start
     average = loop._trainer.average
     assert average is not None
-    loop.model.load_state_dict(average.state)
+    loop.model.load_state_dict(average.module.state_dict())
     scores = []
     for noise in ("awgn:15", "awgn:25", "awgn:50", "basic", "intense", "gaussian:0"):
         result = score(loop.model, data.validation, parse_noise(noise), device=torch.device("cpu"))

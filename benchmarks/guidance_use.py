@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="*", type=Path, help="guided weight files (default: the bundled)")
     parser.add_argument("--limit", type=int, help="score only so many images")
     args = parser.parse_args()
-    paths = args.weights or [entry.path for entry in list_bundled() if entry.card["classes"]]
+    paths = args.weights or [entry.path for entry in list_bundled() if entry.card.classes]
     source = load_dataset(args.data, "test", limit=args.limit)
     for noise in args.noise:
         print(f"\n{noise}, {len(source)} images: PSNR in dB, and the difference to `predicted`\n")

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="*", help="names of the ways to run")
     args = parser.parse_args()
-    weights = find_denoiser(args.model, True, args.weights)
+    weights = find_denoiser(args.model, batch_norm=True, weights=args.weights)
     with tempfile.TemporaryDirectory() as folder:
         for megapixels in args.megapixels:
             # A child starts with its parent's peak memory on its account, so the parent stays small.

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime as ort
 from photo import make_photo
 from PIL import Image
 
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.denoise_rows import plan_for
 from denoise_cli.photo.runtimes.load import find_denoiser, load_photo_denoiser
 from denoise_cli.weights.header import read_header
@@ -48,7 +48,9 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="*", default=SIDES, help="of the tiles, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    weights = find_denoiser(args.model if args.weights is None else None, True, args.weights)
+    weights = find_denoiser(
+        args.model if args.weights is None else None, batch_norm=True, weights=args.weights
+    )
     tiles: dict[int, list[float]] = {side: [] for side in args.sides}
     photos: dict[int, list[tuple[float, float]]] = {size: [] for size in args.megapixels}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Which device and arithmetic to compute with."""
+"""Devices and numeric precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from denoise_cli.errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name: auto (CUDA, else MPS, else CPU), cpu, cuda, cuda:N or mps.
+    """The device of a name: auto (CUDA, else MPS, else CPU), gpu (CUDA, else MPS), cpu, cuda, cuda:N or mps.
 
     Raises:
         UsageError: Not a device name, or not present on this machine.
@@ -20,10 +20,14 @@ def resolve_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name == "gpu":
+        name = "cuda" if torch.cuda.is_available() else "mps"
+        if name == "mps" and not torch.backends.mps.is_available():
+            raise UsageError("This machine has no GPU.", "Leave --device out, or use --device cpu.")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"Unknown device {name!r}.", "Use auto, cpu, cuda, cuda:N or mps.") from error
+        raise UsageError(f"Unknown device {name!r}.", "Use auto, cpu, gpu, cuda, cuda:N or mps.") from error
     present = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),

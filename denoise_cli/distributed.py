@@ -1,4 +1,4 @@
-"""This process's place among those that share the work (PyTorch's own launcher, `torchrun`)."""
+"""Processes that share the work, started by PyTorch's launcher `torchrun`."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class World:
         return values
 
     def copy_from_main(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite the tensors with those of rank 0; all processes must call it."""
+        """Overwrite the tensors with the values of rank 0; all processes must call it."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Run the block on rank 0, then on the others: what it downloads is there for them."""
+        """Run the block on rank 0 first, then on the others, which find its downloads."""
         if not self.is_main:
             self.wait()
         yield
@@ -80,8 +80,8 @@ def was_restarted() -> bool:
 
 
 def launched_device(name: str) -> str:
-    """The device name with this process's own GPU where the launcher gave each one."""
-    if "LOCAL_RANK" in os.environ and name in {"auto", "cuda"} and torch.cuda.is_available():
+    """The device name, with the GPU index that the launcher assigned to this process."""
+    if "LOCAL_RANK" in os.environ and name in {"auto", "gpu", "cuda"} and torch.cuda.is_available():
         return f"cuda:{os.environ['LOCAL_RANK']}"
     return name
 
@@ -90,7 +90,7 @@ def launched_device(name: str) -> str:
 def join(device: torch.device) -> Iterator[World]:
     """Join the processes that `torchrun` started, if it did, for the time of the block.
 
-    A block within another keeps the outer one's group: a group that was left cannot be joined again.
+    Nested calls reuse the outer process group; PyTorch cannot re-create one that was destroyed.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE

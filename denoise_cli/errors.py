@@ -9,7 +9,7 @@ from shlex import quote
 
 
 class DenoiseError(Exception):
-    """Something a user can mend.
+    """An error that the user can fix.
 
     Attributes:
         hint: What to do next, usually a command to type; may be empty.
@@ -21,6 +21,16 @@ class DenoiseError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun, whose plural takes an s: `1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def left_out(count: int) -> str:
+    """That files were left out: `1 file was left out`, `2 files were left out`."""
+    return f"{counted(count, 'file')} {'was' if count == 1 else 'were'} left out"
 
 
 def quoted(path: Path) -> str:
@@ -35,7 +45,7 @@ class UsageError(DenoiseError):
 
 
 class UnknownName(UsageError):
-    """A name that is in no registry; says which names are near and which exist."""
+    """An unknown name; the message suggests the nearest one and lists all."""
 
     def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
         near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
@@ -72,4 +82,4 @@ class OutputExists(DenoiseError):
 
 
 class TrainingError(DenoiseError):
-    """Training cannot go on: a loss that is not finite, no room on the disk."""
+    """Training cannot continue: the loss is not finite, or the disk is full."""

@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and what JSON files can hold."""
+"""Write files whole or not at all; checksums; numbers that JSON can hold."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sys
@@ -28,7 +29,7 @@ def atomic_write_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "r+b") as file:
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError):  # The file system has no locks.
                 _lock(file.fileno())
             yield temporary
             os.fsync(file.fileno())
@@ -46,15 +47,21 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_writable(folder: Path) -> None:
-    """Raise `OSError` now where nothing could be written into `folder` after hours of work; makes it."""
+    """Create `folder` and check that it is writable, so that a long job fails early."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def finite(value: Any) -> Any:
-    """The value with None for every float in it that is not finite, which JSON cannot hold."""
+    """The value with every float that is not finite replaced by None, because JSON has no such numbers."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -76,7 +83,7 @@ def remove_abandoned(path: Path) -> None:
         with path.open("rb") as file:
             _lock(file.fileno())
         path.unlink(missing_ok=True)
-    except OSError:  # it is being written, or is gone already
+    except OSError:  # It is being written, or is already gone.
         return
 
 

@@ -15,7 +15,6 @@ few steps, its batch statistics as they are; `--set init=NAME` trains any bundle
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 from datetime import date
@@ -33,11 +32,12 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.scoring import score
-from denoise_cli.files import write_atomic
+from denoise_cli.files import sha256, write_atomic
 from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.run import train
+from denoise_cli.weights.card import Card
 from denoise_cli.weights.files import load_classifier, load_weights, save_weights
 from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
 from denoise_cli.weights.test_sets import TEST_SETS
@@ -164,7 +164,7 @@ def keep_history(config: TrainConfig | ClassifyConfig) -> None:
     for entry in list_bundled():
         if entry.name == config.init and not history.exists():
             history.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(history, json.dumps(entry.card["training"]).encode())
+            write_atomic(history, entry.card.training.model_dump_json(exclude_unset=True).encode())
 
 
 def history_file(config: TrainConfig | ClassifyConfig) -> Path:
@@ -191,7 +191,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "noise": architecture.noise,
         "parameters": count_parameters(model),
         "classes": list(architecture.classes),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256(path),
         "date": date.today().isoformat(),
         "data": describe_data(config),
         "training": describe_training(config, arguments),
@@ -215,7 +215,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         card["guidance"] = {"source": architecture.guidance, "injection": architecture.injection}
         card["classifier"] = classifier_scores(path, arguments, device)
     write_atomic(target, path.read_bytes())
-    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    write_atomic(target.with_suffix(".json"), Card.model_validate(card).to_json().encode())
     console.note(f"{target.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
 
 

@@ -78,12 +78,10 @@ def _rows() -> Iterable[tuple[str, list[str]]]:
     measured = json.loads(MEASURED.read_text())
     for entry in list_bundled():
         card = entry.card
-        study = [
-            STUDY_SCORES.get((card["model"], card["batch_norm"], noise)) for noise in ("basic", "intense")
-        ]
+        study = [STUDY_SCORES.get((card.model, card.batch_norm, noise)) for noise in ("basic", "intense")]
         published = " / ".join("–" if row is None else f"{row[0]:.2f}" for row in study)
-        size = f"{card['parameters'] / 1e6:.2f} M"
-        scores = map(_score(card["scores"]), COLUMNS)
+        size = f"{card.parameters / 1e6:.2f} M"
+        scores = map(_score([row.model_dump() for row in card.scores]), COLUMNS)
         yield entry.name, [f"`{entry.name}`", size, _cost(measured, entry.name), *scores, published]
     for name, (told, parameters) in PEERS.items():
         rows = [{"set": "CBSD68", "noise": n, "psnr": v} for n, v in awgn_rows("cbsd68")[name].items()]

@@ -1,4 +1,4 @@
-"""What several rooms' tests share."""
+"""Fixtures shared by several test packages."""
 
 from __future__ import annotations
 

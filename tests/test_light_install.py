@@ -43,6 +43,7 @@ def test_its_requirements_are_those_of_the_program() -> None:
         "matplotlib",
         "pywavelets",
         "scikit-image",
+        "scipy",
         "torch",
         "torchvision",
     }

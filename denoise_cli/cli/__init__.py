@@ -1,1 +1,1 @@
-"""The command line: the only rooms that parse arguments and print."""
+"""The command line: the only package that parses arguments and prints."""

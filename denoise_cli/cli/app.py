@@ -8,16 +8,35 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from denoise_cli.cli import classify, compare, denoise_image, export, models, runs, test, train
 from denoise_cli.cli.console import console, exit_code_of
+from denoise_cli.cli.front_door import as_written_today, with_command
+from denoise_cli.errors import DenoiseError
+
+
+class _Commands(TyperGroup):
+    """Finds the command that the arguments mean."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            args = with_command(args, self.commands)
+        except DenoiseError as error:
+            if ctx.resilient_parsing:  # a shell asks how to complete
+                return []
+            console.error(str(error), error.hint)
+            raise typer.Exit(error.exit_code) from error
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="denoise",
+    cls=_Commands,
     help="Remove noise from images with neural networks; train, test and compare such networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": as_written_today},
 )
 
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
-from denoise_cli.errors import UsageError, WeightsError
+from denoise_cli.errors import UsageError, WeightsError, counted
 from denoise_cli.models.registry import CLASSIFIERS
 
+if TYPE_CHECKING:
+    from denoise_cli.evaluation.report.summaries import ClassifierSummary
+
 _TOP = 5
+_option = partial(options.option, ClassifyConfig)
 
 
 def classify(
-    model: Annotated[str | None, typer.Argument(help=ClassifyConfig.help_of("model"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    noise: options.Noise = None,
-    batchnorm: options.BatchNorm = None,
-    epochs: options.Epochs = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    lr: options.LearningRate = None,
+    model: Annotated[str | None, options.argument(ClassifyConfig, "model")] = None,
+    named: options.Named = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
+    batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    batch_size: Annotated[str | None, _option("batch_size")] = None,
+    lr: Annotated[str | None, _option("optim.lr")] = None,
     eval_only: Annotated[bool, typer.Option("--eval-only", help="Test without training.")] = False,
     image: Annotated[Path | None, typer.Option(help="Name what is in this picture instead.")] = None,
     weights: Annotated[
@@ -41,27 +48,45 @@ def classify(
             help="Weight file or run that cleans the test images (default: what it may guide, bundled)."
         ),
     ] = None,
-    named: Annotated[str | None, typer.Option("--model", help="The same as MODEL.")] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    compile: options.Compile = None,
-    out: options.RunOut = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
+    compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
+    output: Annotated[Path | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     resume: options.Resume = None,
     overwrite: options.Overwrite = False,
+    format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """Train a classifier on noisy images and test it; or name what a picture shows.
 
     Examples: denoise classify cnn --dataset stl10; denoise classify cnn --image photo.png
     """
+    as_json = options.chosen_format(format, json) == "json"
     if weights is not None and not (eval_only or image):
         raise UsageError(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
         )
+    if eval_only or image:
+        training: dict[str, object] = {
+            "--epochs": epochs,
+            "--steps": steps,
+            "--batch-size": batch_size,
+            "--lr": lr,
+        }
+        training |= {"--compile": compile, "--resume": resume}
+        options.check_effective(
+            training, f"with {'--image' if image else '--eval-only'}, which trains nothing", "Leave it out."
+        )
+    if image:
+        options.check_effective(
+            {"--denoiser": denoiser, "--output": output, "--dataset": dataset, "--noise": noise},
+            "with --image, which names one picture",
+            "Leave it out.",
+        )
     flags: dict[str, Any] = {
-        "model": model or named,
+        "model": options.one_model(model, named),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "noise": noise,
@@ -73,33 +98,33 @@ def classify(
         "seed": seed,
         "device": device,
         "compile": compile,
-        "out": out if resume is None else resume,
+        "out": output if resume is None else resume,
     }
     if weights is not None:
         flags |= _held_by(weights)
     elif image is not None and config is None:
         flags["model"] = flags["model"] or CLASSIFIERS.default
-    file = config_file(config, resume, out)
+    file = config_file(config, resume, output)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
-        _show_guesses(settings, weights, image, json)
+        _show_guesses(settings, weights, image, as_json)
         return
     if eval_only:
         path: Path | None = _find(settings, weights)
-        folder = settings.out or Path("results") / settings.folder.name
+        folder = settings.out or Path("results") / f"{settings.folder.name}{_suffix_of(weights)}"
     else:
         path = run(settings, resume is not None, overwrite)
         folder = settings.folder / "test"
     if settings.data.mix:
-        # A mixture has no test images of its own; those of its first data set are taken.
+        # A mixture has no test images, so the first data set is tested.
         first = {"dataset": settings.data.mix[0].dataset}
         settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
-        _test(settings, path, denoiser, folder, json)
+        _test(settings, path, denoiser, folder, overwrite or not eval_only, as_json)
 
 
 def _held_by(weights: str) -> dict[str, Any]:
-    """What a weight file says of the classifier in it."""
+    """Model and batch-norm setting of the classifier in a weight file, as flags."""
     from denoise_cli.models.registry import DENOISERS
     from denoise_cli.weights.header import read_header
     from denoise_cli.weights.store import find_weights
@@ -109,6 +134,14 @@ def _held_by(weights: str) -> dict[str, Any]:
     if name is None:
         raise WeightsError(f"{weights} holds the denoiser {header.name!r}, which has no classifier.")
     return {"model": name, "batch_norm": header.batch_norm}
+
+
+def _suffix_of(weights: str | None) -> str:
+    """What tells results of other weights from those of the bundled ones."""
+    from denoise_cli.weights.store import find_weights, label_of
+
+    label = "" if weights is None else label_of(find_weights(weights))
+    return f"-{label}" if label else ""
 
 
 def _find(config: ClassifyConfig, weights: str | None) -> Path:
@@ -132,35 +165,37 @@ def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json
     console.show(table)
 
 
-def _test(config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, json: bool) -> None:
+def _test(
+    config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, overwrite: bool, json: bool
+) -> None:
     from denoise_cli.evaluation.run_classifier import test_classifier
     from denoise_cli.models.registry import unguided_by
     from denoise_cli.weights.store import find_bundled
 
     if denoiser is None:
         try:
-            denoiser = str(find_bundled(unguided_by(config.model), True))
+            denoiser = str(find_bundled(unguided_by(config.model), batch_norm=True))
         except WeightsError:
             console.note("No denoiser is bundled: name one with --denoiser to see what denoising is worth.")
-    report = test_classifier(config, path, denoiser, folder)
+    report = test_classifier(config, path, denoiser, folder, overwrite=overwrite)
     if json:
-        console.json(report.summary)
+        console.json(report.rows())
         return
     _show(report.summary)
     console.note(f"Confusion matrix and predictions: {report.folder}")
 
 
-def _show(row: dict[str, Any]) -> None:
+def _show(row: ClassifierSummary) -> None:
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
+        f"{row.model} on {row.dataset} ({counted(row.n, 'image')}), {row.noise} noise",
         "images",
         "accuracy",
         "95 % interval",
     )
-    for name, score in row["accuracy"].items():
-        table.add_row(name, f"{score['mean']:.4f}", "{:.4f} to {:.4f}".format(*score["interval"]))
+    for name, score in row.accuracy.items():
+        table.add_row(name, f"{score.mean:.4f}", "{:.4f} to {:.4f}".format(*score.interval))
     console.show(table)
     table = make_table("Noisy images by class", "class", "images", "accuracy")
-    for line in row["per_class"]:
-        table.add_row(line["class"], str(line["n"]), f"{line['accuracy']:.3f}")
+    for line in row.per_class:
+        table.add_row(line.name, str(line.n), f"{line.accuracy:.3f}")
     console.show(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,20 +12,22 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console
+from denoise_cli.cli.options import IMAGES, RESULT, RUN
 from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
-from denoise_cli.errors import TrainingError, UsageError
+from denoise_cli.errors import TrainingError, UsageError, counted
 from denoise_cli.evaluation.comparison.results import Results, read_results
 from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
 from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
+from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.files import check_writable, write_atomic
 
-_OUTPUT = "Output"
+_option = partial(options.option, CompareConfig)
 
 
 class Format(StrEnum):
-    """How results are printed."""
+    """Formats of the printed results."""
 
     table = "table"
     markdown = "markdown"
@@ -46,7 +49,7 @@ def compare(
             "--all", help="The study's 20 cells: every model, with and without batch norm, both noises."
         ),
     ] = False,
-    models: Annotated[str | None, typer.Option(help=CompareConfig.help_of("models"))] = None,
+    models: Annotated[str | None, _option("models")] = None,
     batchnorm: Annotated[
         bool | None,
         typer.Option(
@@ -55,40 +58,52 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    noise: Annotated[str | None, typer.Option(help=CompareConfig.help_of("noise"))] = None,
-    weights: Annotated[Path | None, typer.Option(help=CompareConfig.help_of("weights"))] = None,
-    train: Annotated[bool, typer.Option("--train", help=CompareConfig.help_of("train"))] = False,
-    seeds: Annotated[str | None, typer.Option(help=CompareConfig.help_of("train_seeds"))] = None,
-    epochs: Annotated[float | None, typer.Option(help=CompareConfig.help_of("epochs"))] = None,
-    steps: Annotated[int | None, typer.Option(help=CompareConfig.help_of("steps"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    limit: options.Limit = None,
-    protocol: Annotated[str | None, typer.Option(help=CompareConfig.help_of("protocol"))] = None,
-    baselines: Annotated[bool, typer.Option("--baselines", help=CompareConfig.help_of("baselines"))] = False,
-    benchmark: Annotated[str | None, typer.Option(help=CompareConfig.help_of("benchmark"))] = None,
-    guidance: Annotated[str | None, typer.Option(help=CompareConfig.help_of("guidance"))] = None,
-    injection: Annotated[str | None, typer.Option(help=CompareConfig.help_of("injection"))] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
+    noise: Annotated[str | None, _option("noise")] = None,
+    weights: Annotated[Path | None, _option("weights")] = None,
+    train: Annotated[bool, _option("train", "--train")] = False,
+    seeds: Annotated[str | None, _option("train_seeds")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
+    protocol: Annotated[str | None, _option("protocol")] = None,
+    baselines: Annotated[bool, _option("baselines", "--baselines")] = False,
+    benchmark: Annotated[str | None, _option("benchmark")] = None,
+    guidance: Annotated[str | None, _option("guidance")] = None,
+    injection: Annotated[str | None, _option("injection")] = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     from_: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=_OUTPUT
+            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=RESULT
         ),
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="How to print the results.", rich_help_panel=_OUTPUT)
-    ] = Format.table,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(Format),
+            help="How to print the results (default: table).",
+            rich_help_panel=RESULT,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=RESULT)
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace what is there already.", rich_help_panel=RESULT),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             help="Write a .json, .md or .html file, or a folder with all of them and every picture.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=RESULT,
         ),
     ] = None,
 ) -> None:
@@ -96,10 +111,8 @@ def compare(
 
     Example: denoise compare --all
     """
-    _check_output(output, format_)
-    if from_ is not None:
-        deliver(read_guidance(from_) or read_results(from_), format_, output)
-        return
+    kind = Format(options.chosen_format(format, json, list(Format)))
+    _check_output(output, kind)
     flags: dict[str, Any] = {
         "models": models,
         "batch_norm": None if batchnorm is None else [batchnorm],
@@ -120,12 +133,27 @@ def compare(
         "seed": seed,
         "device": device,
     }
+    if from_ is not None:
+        options.check_effective(
+            {f"--{key.rpartition('.')[2].replace('_', '-')}": value for key, value in flags.items()},
+            "with --from",
+            "Leave it out, or leave out --from to score anew.",
+        )
+        stored = read_guidance(from_) or read_results(from_)
+        _check_free(output, stored.request, overwrite)
+        deliver(stored, kind, output)
+        return
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
-    if settings.guidance and (
-        format_ is Format.html or (output and output.suffix.lower() in {".html", ".htm"})
-    ):
+    if not settings.train:
+        trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps}
+        options.check_effective(trained, "without --train", "Add --train, or leave it out.")
+    if not settings.guidance:
+        options.check_effective(
+            {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
+        )
+    if settings.guidance and (kind is Format.html or (output and output.suffix.lower() in {".html", ".htm"})):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
     from denoise_cli.devices import resolve_device
@@ -135,6 +163,8 @@ def compare(
     from denoise_cli.evaluation.scores.own_noise import with_own_noise
 
     settings = with_own_noise(settings)
+    request = settings.model_dump(mode="json", exclude={"device"})
+    _check_free(output, request, overwrite)
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
@@ -143,15 +173,15 @@ def compare(
 
             train_missing = train_guided if settings.guidance else train_grid
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
-            world.wait()  # Until the first process has written the last run.
+            world.wait()  # Wait until rank 0 has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
         score_all = run_guidance if settings.guidance else run_grid
         results = score_all(settings, console.progress, failed)
     if results is not None:
-        deliver(results, format_, output)
+        deliver(results.model_copy(update={"request": request}), kind, output)
     if failed:
         raise TrainingError(
-            f"{len(failed)} cells could not be trained.", "Give the same command again to go on."
+            f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
         )
 
 
@@ -171,11 +201,11 @@ def deliver(results: Results | GuidanceResults, kind: Format, output: Path | Non
 
 
 def _say_nothing(text: str) -> None:
-    """The notes of all processes but the first."""
+    """Discards the notes of all processes but rank 0."""
 
 
 def _check_output(output: Path | None, kind: Format) -> None:
-    """Refuse what cannot be written before anything is scored."""
+    """Refuse an output that cannot be written, before anything is scored."""
     if output is None:
         return
     if output.suffix and not output.is_dir():
@@ -183,6 +213,16 @@ def _check_output(output: Path | None, kind: Format) -> None:
         check_writable(output.parent)
     else:
         check_writable(output)
+
+
+def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuse to replace results that another command made."""
+    if output is None:
+        return
+    if output.suffix and not output.is_dir():
+        check_replaceable(output, request, overwrite)
+    else:
+        check_replaceable(output / "results.json", request, overwrite)
 
 
 def _check_ending(output: Path, kind: Format) -> None:

@@ -23,7 +23,7 @@ from denoise_cli.errors import DenoiseError, ModelWarning
 from denoise_cli.files import finite
 
 _PLAIN_SECONDS = 10.0
-# What people call packages whose modules have another name.
+# Names of packages whose modules are called otherwise.
 _TITLES = {"torch": "PyTorch", "skimage": "scikit-image", "PIL": "Pillow", "pywt": "PyWavelets"}
 
 
@@ -47,12 +47,12 @@ class Console:
         self.out.file.write(text)
 
     def note(self, text: str) -> None:
-        """Tell the user something on stderr."""
+        """Print a message on stderr."""
         self.err.print(text, soft_wrap=True, markup=False)
 
     @contextmanager
     def noting_warnings(self) -> Iterator[None]:
-        """Tell of models that are left out in one line each; Python shows other warnings as ever."""
+        """Print each `ModelWarning` as one line; Python shows other warnings as usual."""
         with warnings.catch_warnings():
             others = warnings.showwarning
 
@@ -146,11 +146,11 @@ class TrainingDisplay:
         self._console.note(f"epoch {epoch:5.1f}  step {step}  {values}{'  (best)' if best else ''}")
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """A message to the user."""
         self._console.note(text)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._stack is not None:
             self._stack.__exit__(None, None, None)
             self._stack = None
@@ -177,7 +177,7 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
         console.note("Interrupted.")
         return 130
     if isinstance(error, BrokenPipeError):
-        # The reader (`head`) has what it wants; what is still in the buffer must not fail at the exit.
+        # The reader (`head`) is done; flushing the rest of the buffer at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13
     found = _trouble_around(error)
@@ -188,7 +188,7 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
 
 
 def _trouble_around(error: BaseException) -> tuple[str, str] | None:
-    """Message and hint for what the machine lacks: a package, room, a permission, memory."""
+    """Message and hint for what the machine lacks: a package, disk space, a permission, memory."""
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("denoise_cli"):
         package = error.name.partition(".")[0]
         packages = " ".join(_lacking()) or package
@@ -205,7 +205,7 @@ def _trouble_around(error: BaseException) -> tuple[str, str] | None:
 
 
 def _lacking() -> list[str]:
-    """What the program requires and this environment lacks, quoted for a shell."""
+    """Requirements of the program that this environment lacks, quoted for a shell."""
     try:
         required = requires("denoise-cli") or []
     except PackageNotFoundError:

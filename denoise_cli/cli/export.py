@@ -16,12 +16,13 @@ def export(
     model: Annotated[
         str | None, typer.Argument(help="Architecture whose bundled weights are exported.")
     ] = None,
+    named: options.Named = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="The ONNX file, or a folder (default MODEL.onnx).")
     ] = None,
-    weights: options.Weights = None,
+    weights: Annotated[str | None, options.option(DenoiseConfig, "weights")] = None,
     batchnorm: Annotated[
-        bool, typer.Option("--batchnorm/--no-batchnorm", help=DenoiseConfig.help_of("batch_norm"))
+        bool, options.option(DenoiseConfig, "batch_norm", "--batchnorm/--no-batchnorm")
     ] = True,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -33,7 +34,7 @@ def export(
     from denoise_cli.photo.runtimes.load import find_denoiser
     from denoise_cli.weights.header import read_header
 
-    path = find_denoiser(model, batchnorm, weights)
+    path = find_denoiser(options.one_model(model, named), batchnorm, weights)
     target = options.as_folder(output) or Path()
     if target.is_dir():
         target /= f"{read_header(path).name}.onnx"

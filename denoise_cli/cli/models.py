@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+import typer
+
 from denoise_cli.cli import options
+from denoise_cli.cli.complete import models_and_weights
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.errors import UnknownName
+from denoise_cli.models.registry import letters_of
 
 _SETTING = {True: "on", False: "off", None: ""}
 
 
-def models(json: options.Json = False) -> None:
-    """List the architectures, and the weights that are bundled or found in ./runs."""
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Show all that is known of this model or of these weights.",
+            autocompletion=models_and_weights,
+            show_default=False,
+        ),
+    ] = None,
+    format: options.Format = None,
+    json: options.Json = False,
+) -> None:
+    """List the architectures, and the weights that are bundled or found in ./runs.
+
+    Examples: denoise models; denoise models unet-bn
+    """
     from denoise_cli.weights.listing import list_architectures, list_weights
 
+    as_json = options.chosen_format(format, json) == "json"
     architectures, weights = list_architectures(), list_weights()
-    if json:
+    if name is not None:
+        card = _card(name, architectures, weights)
+        if as_json:
+            console.json(card)
+        else:
+            _show_card(name, card)
+        return
+    if as_json:
         console.json({"models": architectures, "weights": weights})
         return
     table = make_table("Models", "model", "kind", "parameters", "without batch norm", "GFLOP/megapixel")
@@ -35,8 +64,45 @@ def models(json: options.Json = False) -> None:
             row["name"],
             row["model"],
             _SETTING[row["batch_norm"]],
-            row["noise"].replace("+", " + "),  # long mixtures are wrapped there, not cut off
+            row["noise"].replace("+", " + "),  # Long mixtures are wrapped there, not cut off.
             ", ".join(f"{name} {value:.2f}" for name, value in row["scores"].items()),
             f"{row['bytes'] / 1e6:.1f}",
         )
     console.show(table)
+
+
+def _card(name: str, architectures: list[dict[str, Any]], weights: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is known of weights or, where no weights have the name, of a model."""
+    from denoise_cli.weights.store import list_bundled
+
+    # Of a denoiser and a classifier of one name, the denoiser, which comes first.
+    rows = {letters_of(row["name"]): row for row in reversed([*architectures, *weights])}
+    row = rows.get(letters_of(name))
+    if row is None:
+        raise UnknownName("model or weights", name, [each["name"] for each in rows.values()])
+    cards = (entry.card for entry in list_bundled() if entry.name == row["name"])
+    return {**row, **next((card.model_dump(mode="json", exclude_unset=True) for card in cards), {})}
+
+
+def _show_card(name: str, card: dict[str, Any]) -> None:
+    table = make_table(name, "", "")
+    table.columns[1].justify = "left"
+    for key, value in card.items():
+        if key != "scores":
+            table.add_row(key.replace("_", " "), _text(value))
+    console.show(table)
+    if not card.get("sha256"):
+        return
+    table = make_table("Scores", "test set, noise", "images", "PSNR (dB)", "SSIM")
+    for row in card["scores"]:
+        scores = (str(row["n"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}")
+        table.add_row(f"{row['set']}, {row['noise']}", *scores)
+    console.show(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "\n".join(_text(each) for each in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,57 +1,136 @@
-"""Options that several commands share; their help is the config's."""
+"""Build a command's options from its config; options that belong to no config."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from denoise_cli.config import TestConfig, TrainConfig
+from denoise_cli.cli import complete
+from denoise_cli.cli.complete import completion_of
+from denoise_cli.config import Section
+from denoise_cli.config.describe import metavar_of
+from denoise_cli.errors import UnknownName, UsageError
+from denoise_cli.models.registry import letters_of
 
-_DATA = "Images"
-_RUN = "Run"
+IMAGES, RESULT, RUN = "Images", "Result", "Run"
+_OUTPUT = ("--output", "-o")
+TABLE_OR_JSON = ("table", "json")
+
+
+def option(
+    config: type[Section], key: str, *names: str, panel: str | None = None, metavar: str | None = None
+) -> Any:
+    """An option with the help, range and default of the config's field.
+
+    Args:
+        key: The field, such as `optim.lr`; `out` and `output` become `-o/--output`.
+        names: How it is written, where not as the argument is called; those of a switch.
+        panel: Heading under which help lists it.
+        metavar: What help calls the value, where not after its type.
+    """
+    field = config.field_of(key)
+    if not names and key in {"out", "output"}:
+        names = _OUTPUT
+    switch = field.annotation is bool or "/" in "".join(names)
+    return typer.Option(
+        *names,
+        help=config.help_of(key),
+        metavar=None if switch else metavar or metavar_of(field),
+        rich_help_panel=panel,
+        show_default=False,
+        autocompletion=completion_of(config.__name__, key),
+    )
+
+
+def argument(config: type[Section], key: str) -> Any:
+    """An argument with the help of the config's field."""
+    return typer.Argument(
+        help=config.help_of(key),
+        show_default=False,
+        autocompletion=completion_of(config.__name__, key),
+    )
+
 
 Config = Annotated[
-    str | None, typer.Option("--config", help="YAML file, or name of a shipped config.", rich_help_panel=_RUN)
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="NAME",
+        help="YAML file, or name of a shipped config.",
+        rich_help_panel=RUN,
+        autocompletion=complete.configs,
+    ),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Set any config key: --set optim.ema=0.999 (repeatable).", rich_help_panel=_RUN
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any config key: --set optim.ema=0.999 (repeatable).",
+        rich_help_panel=RUN,
     ),
 ]
-Dataset = Annotated[str | None, typer.Option(help=TrainConfig.help_of("data.dataset"), rich_help_panel=_DATA)]
-DataDir = Annotated[
-    Path | None, typer.Option(help=TrainConfig.help_of("data.data_dir"), rich_help_panel=_DATA)
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Continue the run in this folder.",
+        rich_help_panel=RUN,
+        autocompletion=complete.runs,
+    ),
 ]
-Limit = Annotated[int | None, typer.Option(help=TestConfig.help_of("data.limit"), rich_help_panel=_DATA)]
-Noise = Annotated[str | None, typer.Option(help=TrainConfig.help_of("noise"), rich_help_panel=_DATA)]
-BatchNorm = Annotated[
-    bool | None,
-    typer.Option("--batchnorm/--no-batchnorm", help=TrainConfig.help_of("batch_norm"), show_default=False),
-]
-Epochs = Annotated[float | None, typer.Option(help=TrainConfig.help_of("epochs"))]
-Steps = Annotated[int | None, typer.Option(help=TrainConfig.help_of("steps"))]
-BatchSize = Annotated[int | None, typer.Option(help=TrainConfig.help_of("batch_size"))]
-LearningRate = Annotated[float | None, typer.Option("--lr", help=TrainConfig.help_of("optim.lr"))]
-Seed = Annotated[int | None, typer.Option(help=TrainConfig.help_of("seed"), rich_help_panel=_RUN)]
-Device = Annotated[str | None, typer.Option(help=TrainConfig.help_of("device"), rich_help_panel=_RUN)]
-Compile = Annotated[str | None, typer.Option(help=TrainConfig.help_of("compile"), rich_help_panel=_RUN)]
-RunOut = Annotated[Path | None, typer.Option("--out", help=TrainConfig.help_of("out"), rich_help_panel=_RUN)]
-Resume = Annotated[Path | None, typer.Option(help="Continue the run in this folder.", rich_help_panel=_RUN)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
-Weights = Annotated[str | None, typer.Option(help=TestConfig.help_of("weights"))]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="table|json", help="How to print the results (default: table)."),
+]
+Named = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The same as MODEL.")]
+
+
+def one_model(model: str | None, named: str | None) -> str | None:
+    """The one model that MODEL and `--model` name; raises `UsageError` where they name two."""
+    if model is not None and named is not None and letters_of(model) != letters_of(named):
+        raise UsageError(f"Two models are given: {model} and --model {named}.", "Keep one of them.")
+    return named if model is None else model
+
+
+def chosen_format(given: str | None, json: bool, known: Sequence[str] = TABLE_OR_JSON) -> str:
+    """How results are printed; `--json` is short for `--format json`.
+
+    Raises:
+        UsageError: There is no such format, or both options are given and differ.
+    """
+    name = (given or ("json" if json else "table")).strip().lower()
+    name = {"md": "markdown", "htm": "html"}.get(name, name)
+    if name not in known:
+        raise UnknownName("format", name, known)
+    if json and name != "json":
+        raise UsageError(f"--json and --format {given} contradict each other.", "Keep one of them.")
+    return name
+
+
+def check_effective(given: Mapping[str, object], without: str, hint: str) -> None:
+    """Refuse options that do nothing in this call; raises `UsageError`.
+
+    Args:
+        given: The options' values by name; None and False were not given.
+        without: When they do nothing, such as `without --train`.
+    """
+    idle = [name for name, value in given.items() if value is not None and value is not False]
+    if idle:
+        have = "has" if len(idle) == 1 else "have"
+        raise UsageError(f"{', '.join(idle)} {have} no effect {without}.", hint)
 
 
 def as_folder(output: str | None) -> Path | None:
-    """An output's path; the folder is made where the name ends like one's (`new/`), which a path forgets."""
+    """Turn `--output` into a path; create the folder if it ends with a separator, which `Path` drops."""
     if output is None:
         return None
     if output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         Path(output).mkdir(parents=True, exist_ok=True)
     return Path(output)
-
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -1,4 +1,4 @@
-"""Runs `denoise denoise-image` and says what became of each photo."""
+"""Run `denoise denoise-image` and report on each photo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from denoise_cli.cli.console import console
 from denoise_cli.config import DenoiseConfig
-from denoise_cli.errors import DenoiseError, UsageError
+from denoise_cli.errors import DenoiseError, UsageError, counted
 
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_batch import Outcome
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What is shown besides the result: scores against a clean picture, a comparison, JSON."""
+    """Optional outputs: scores against a clean picture, a comparison, JSON."""
 
     reference: Path | None = None
     side_by_side: bool = False
@@ -34,7 +34,7 @@ class Extras:
 
 
 def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
-    """Denoise all photos; raises `DenoiseError` at the end where some could not be."""
+    """Denoise all photos; raises `DenoiseError` at the end if some failed."""
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.denoise_rows import Controls
     from denoise_cli.photo.files.formats import FORMATS
@@ -76,6 +76,7 @@ def _from_files(
     load: Callable[[], PhotoDenoiser],
 ) -> None:
     from denoise_cli.photo.denoise_batch import Outcome, denoise_batch
+    from denoise_cli.photo.files.formats import format_of
     from denoise_cli.photo.files.paths import (
         SHARED_AGE,
         check_comparisons,
@@ -94,6 +95,11 @@ def _from_files(
     if extras.reference is not None and len(photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
     items = plan_outputs(photos, config.output, settings.format, several)
+    if config.quality is not None and items and not any(format_of(item.output).lossy for item in items):
+        raise UsageError(
+            f"--quality has no effect on {format_of(items[0].output).name.upper()} files.",
+            "Leave it out, or add --format jpeg.",
+        )
     index, count = parse_shard(config.shard, os.environ)
     if count > 1:
         console.note(f"Shard {index} of {count}: {len(items[index::count])} of {len(items)} photos.")
@@ -105,7 +111,7 @@ def _from_files(
             if item not in wanted:
                 _report(Outcome(item), extras)
     if len(wanted) < len(items):
-        console.note(f"{len(items) - len(wanted)} results exist already and are left as they are.")
+        console.note(f"Skipped {counted(len(items) - len(wanted), 'photo')} whose result exists already.")
     if not wanted:
         return
     if extras.side_by_side:
@@ -165,7 +171,7 @@ def _from_stdin(
 
 
 def _report(outcome: Outcome, extras: Extras, photo: Path | None = None) -> None:
-    """Say what became of one photo; make the comparisons that were asked for.
+    """Report on one photo; make the comparisons that were asked for.
 
     Args:
         photo: The file with the photo, where it is not `outcome.item.source`.
@@ -240,16 +246,14 @@ def _raise_failures(failed: Sequence[Outcome], total: int) -> None:
     for error in errors:
         console.note(f"Failed: {error}")
     hints = dict.fromkeys(hint for error in errors if (hint := getattr(error, "hint", "")))
-    raise DenoiseError(
-        f"{len(failed)} of {total} photos could not be denoised, as said above.", " ".join(hints)
-    )
+    raise DenoiseError(f"{len(failed)} of {total} photos could not be denoised; see above.", " ".join(hints))
 
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
     """Let SIGTERM, which cluster engines send, clean up as Ctrl-C does; exit code 143."""
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int, _frame: object) -> None:
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

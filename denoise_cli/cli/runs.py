@@ -14,15 +14,19 @@ from denoise_cli.errors import UsageError
 
 def runs(
     folder: Annotated[Path, typer.Argument(help="Folder that holds run folders.")] = Path("runs"),
+    format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """List training runs with their status, best score and time."""
     from denoise_cli.runs import list_runs
 
     if not folder.is_dir() and folder != Path("runs"):
-        raise UsageError(f"There is no folder {folder}.", "Runs are in ./runs unless `--out` says otherwise.")
+        raise UsageError(
+            f"There is no folder {folder}.", "Runs are in ./runs unless --output says otherwise."
+        )
+    as_json = options.chosen_format(format, json) == "json"
     rows = list_runs(folder)
-    if json:
+    if as_json:
         console.json(rows)
         return
     table = make_table(f"Runs in {folder}", "run", "status", "step", "best", "minutes")

@@ -17,7 +17,7 @@ _PADDING = 3
 
 
 def show_results(results: Results | GuidanceResults) -> None:
-    """Print all tables, then what is missing and the notes."""
+    """Print all tables, then the missing cells and the notes."""
     sheets, lines = tables_of(results)
     for sheet in sheets:
         for number, groups in enumerate(_packed(sheet, console.out.width)):
@@ -27,7 +27,7 @@ def show_results(results: Results | GuidanceResults) -> None:
 
 
 def _packed(sheet: Sheet, width: int) -> list[list[Group]]:
-    """Split the groups over as many tables as the width asks for, at least one group in each."""
+    """Split the groups over as many tables as the width requires, at least one group in each."""
     first = _width(["", *sheet.rows])
     tables: list[list[Group]] = []
     room = 0

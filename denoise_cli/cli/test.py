@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
+from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.config import TestConfig, load_config
+from denoise_cli.errors import counted, left_out
+
+_option = partial(options.option, TestConfig)
 
 
 def test(
-    model: Annotated[str | None, typer.Argument(help=TestConfig.help_of("model"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    limit: options.Limit = None,
-    noise: options.Noise = None,
-    batchnorm: options.BatchNorm = None,
-    weights: options.Weights = None,
-    protocol: Annotated[str | None, typer.Option(help=TestConfig.help_of("protocol"))] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    out: Annotated[Path | None, typer.Option(help=TestConfig.help_of("out"))] = None,
+    model: Annotated[str | None, options.argument(TestConfig, "model")] = None,
+    named: options.Named = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
+    noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
+    batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
+    weights: Annotated[str | None, _option("weights")] = None,
+    protocol: Annotated[str | None, _option("protocol")] = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
+    output: Annotated[Path | None, _option("out")] = None,
+    overwrite: options.Overwrite = False,
     config: options.Config = None,
     set: options.Set = None,
+    format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """Score a denoiser on a data set: PSNR and SSIM with 95 % intervals.
@@ -33,7 +39,7 @@ def test(
     Example: denoise test unet --dataset stl10 --noise intense
     """
     flags = {
-        "model": model,
+        "model": options.one_model(model, named),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "data.limit": limit,
@@ -43,42 +49,43 @@ def test(
         "protocol": protocol,
         "seed": seed,
         "device": device,
-        "out": out,
+        "out": output,
     }
+    as_json = options.chosen_format(format, json) == "json"
     settings = load_config(TestConfig, config, set or [], flags)
 
     from denoise_cli.evaluation.run_test import run_test
 
-    report = run_test(settings, console.progress)
+    report = run_test(settings, console.progress, overwrite=overwrite)
     if report is None:
         return
     row = report.summary
-    if row["skipped"]:
-        console.note(f"{len(row['skipped'])} files were left out, such as {row['skipped'][0]}")
-    if json:
-        console.json(row)
+    if row.skipped:
+        console.note(f"{left_out(len(row.skipped))}, such as {row.skipped[0]}")
+    if as_json:
+        console.json(report.rows())
         return
     table = make_table(
-        f"{row['model']} on {row['dataset']} ({row['n']} images), {row['noise']} noise",
+        f"{row.model} on {row.dataset} ({counted(row.n, 'image')}), {row.noise} noise",
         "",
         "PSNR (dB)",
         "95 % interval",
         "SSIM",
         "95 % interval",
     )
-    for name, prefix in (("noisy", "noisy_"), ("denoised", "")):
-        psnr, ssim = row[f"{prefix}psnr"], row[f"{prefix}ssim"]
+    for name, psnr, psnr_interval, ssim, ssim_interval in (
+        ("noisy", row.noisy_psnr, row.noisy_psnr_interval, row.noisy_ssim, row.noisy_ssim_interval),
+        ("denoised", row.psnr, row.psnr_interval, row.ssim, row.ssim_interval),
+    ):
         table.add_row(
             name,
             f"{psnr:.3f}",
-            "{:.3f} to {:.3f}".format(*row[f"{prefix}psnr_interval"]),
+            "{:.3f} to {:.3f}".format(*psnr_interval),
             f"{ssim:.4f}",
-            "{:.4f} to {:.4f}".format(*row[f"{prefix}ssim_interval"]),
+            "{:.4f} to {:.4f}".format(*ssim_interval),
         )
-    if row.get("paper_psnr") is not None:
-        table.add_row(
-            "denoised, paper protocol", f"{row['paper_psnr']:.3f}", "", f"{row['paper_ssim']:.4f}", ""
-        )
+    if row.paper_psnr is not None:
+        table.add_row("denoised, paper protocol", f"{row.paper_psnr:.3f}", "", f"{row.paper_ssim:.4f}", "")
     console.show(table)
-    console.show(f"{1000 * row['seconds_per_image']:.1f} ms per image on {row['device']}.")
+    console.show(f"{1000 * row.seconds_per_image:.1f} ms per image on {row.device}.")
     console.note(f"Per-image scores and pictures: {report.folder}")

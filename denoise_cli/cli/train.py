@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from denoise_cli.cli import options
 from denoise_cli.cli.console import TrainingDisplay, console
+from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.config import RunConfig, TrainConfig, load_config
 from denoise_cli.errors import UsageError
+from denoise_cli.models.registry import denoiser_info, either, guided_names
 from denoise_cli.runs import RunFolder
+
+_option = partial(options.option, TrainConfig)
 
 
 def train(
-    model: Annotated[str | None, typer.Argument(help=TrainConfig.help_of("model"))] = None,
-    dataset: options.Dataset = None,
-    data_dir: options.DataDir = None,
-    noise: options.Noise = None,
-    batchnorm: options.BatchNorm = None,
-    epochs: options.Epochs = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    lr: options.LearningRate = None,
-    classifier: Annotated[str | None, typer.Option(help=TrainConfig.help_of("classifier"))] = None,
-    seed: options.Seed = None,
-    device: options.Device = None,
-    compile: options.Compile = None,
-    out: options.RunOut = None,
+    model: Annotated[str | None, options.argument(TrainConfig, "model")] = None,
+    named: options.Named = None,
+    dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
+    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
+    batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    steps: Annotated[str | None, _option("steps")] = None,
+    batch_size: Annotated[str | None, _option("batch_size")] = None,
+    lr: Annotated[str | None, _option("optim.lr")] = None,
+    classifier: Annotated[str | None, _option("classifier")] = None,
+    seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
+    device: Annotated[str | None, _option("device", panel=RUN)] = None,
+    compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
+    output: Annotated[Path | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     resume: options.Resume = None,
@@ -39,7 +43,7 @@ def train(
     Example: denoise train unet --dataset stl10
     """
     flags = {
-        "model": model,
+        "model": options.one_model(model, named),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "noise": noise,
@@ -52,23 +56,31 @@ def train(
         "seed": seed,
         "device": device,
         "compile": compile,
-        "out": out if resume is None else resume,
+        "out": output if resume is None else resume,
     }
-    file = config_file(config, resume, out)
-    run(load_config(TrainConfig, file, set or [], flags), resume is not None, overwrite)
+    file = config_file(config, resume, output)
+    settings = load_config(TrainConfig, file, set or [], flags)
+    if denoiser_info(settings.model).classifier is None:
+        options.check_effective(
+            {"--classifier": classifier},
+            f"on {settings.model}, which no classifier guides",
+            f"Leave it out, or train {either(guided_names())}.",
+        )
+    run(settings, resume is not None, overwrite)
 
 
-def config_file(config: str | None, resume: Path | None, out: Path | None) -> str | None:
-    """The config to load: that of the run to continue, or `config`.
+def config_file(config: str | None, resume: Path | None, output: Path | None) -> str | None:
+    """The config to load: of the run to continue, or `config`.
 
     Raises:
-        UsageError: There is no such run, or `config` or `out` contradicts it.
+        UsageError: There is no such run, or `config` or `output` contradicts it.
     """
     if resume is None:
         return config
-    if config is not None or out is not None:
+    if config is not None or output is not None:
         raise UsageError(
-            "--resume continues a run in its own folder by its own config.", "Leave --config and --out out."
+            "--resume continues a run in its own folder by its own config.",
+            "Leave out --config and --output.",
         )
     file = RunFolder(resume).config
     if not file.is_file():

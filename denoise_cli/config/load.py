@@ -10,12 +10,17 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from denoise_cli.config.base import Section
+from denoise_cli.config.describe import choices_of, requirement
 from denoise_cli.errors import ConfigError
 
 C = TypeVar("C", bound=Section)
+_LINE = "the command line"
+# Options that are not called as their key.
+_FLAGS = {"train_seeds": "--seeds", "batch_norm": "--batchnorm", "out": "--output"}
 
 # In the wheel the configs lie inside the package; in a checkout, beside it.
 _FOLDERS = (Path(__file__).parents[1] / "configs", Path(__file__).parents[2] / "configs")
@@ -48,7 +53,7 @@ def load_config(kind: type[C], file: str | None, assignments: Sequence[str], fla
     for key, value in flags.items():
         if value is not None:
             _assign(values, key, value)
-            origin[key] = "the command line"
+            origin[key] = _LINE
     _drop_overruled(values, flags)
     try:
         return kind.model_validate(values)
@@ -140,8 +145,37 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
         return ConfigError(f"Unknown key {key!r} in {source}.", hint)
     if detail["type"] == "missing":
         return ConfigError(f"{key} is missing.", f"Give it on the command line, or as `{key}:` in a config.")
-    message = detail["msg"].removeprefix("Value error, ")
-    return ConfigError(f"{key or 'The config'} in {source}: {message[0].lower() + message[1:]}.")
+    found = _field_at(kind, parts)
+    if found is None:
+        return ConfigError(f"{source} must hold keys and values.")
+    key, field = found
+    who = (
+        _FLAGS.get(key, f"--{key.rpartition('.')[2].replace('_', '-')}")
+        if source == _LINE
+        else f"{key} in {source}"
+    )
+    near = get_close_matches(
+        str(detail["input"]).lower(), [str(each) for each in choices_of(field.annotation)]
+    )
+    return ConfigError(
+        f"{who} must be {requirement(field)}, not {_shown(detail['input'])}.",
+        f"Did you mean {near[0]!r}?" if near else "",
+    )
+
+
+def _shown(value: Any) -> str:
+    return repr(str(value) if isinstance(value, Path) else value)
+
+
+def _field_at(kind: type[Section], parts: Sequence[str]) -> tuple[str, FieldInfo] | None:
+    """The key and the declaration of what an error is about; inside a tuple or union, those of its field."""
+    found = None
+    for number, part in enumerate(parts, 1):
+        if part in kind.model_fields:
+            field = kind.model_fields[part]
+            found = ".".join(parts[:number]), field
+            kind = _section_of(field.annotation) or kind
+    return found
 
 
 def _keys_at(kind: type[Section], parents: Sequence[str]) -> list[str]:

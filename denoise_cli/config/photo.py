@@ -43,10 +43,10 @@ class DenoiseConfig(Section):
     """How much of the brightness noise goes; less keeps fine detail and grain."""
     chroma: float = Field(1.0, ge=0, le=1)
     """How much of the colour noise goes."""
-    tile: str = Field("auto", pattern=r"^(auto|exact|\d+)$")
+    tile: str = "auto"
     """auto, exact (no difference to the whole photo), or the tile's side in pixels."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps."""
     runtime: Literal["auto", "onnx", "torch"] = "auto"
     """onnx (ONNX Runtime, on the CPU), torch, or auto: onnx unless there is a GPU."""
 
@@ -54,6 +54,14 @@ class DenoiseConfig(Section):
     @classmethod
     def _known_model(cls, value: str | None) -> str | None:
         return None if value is None else denoiser_info(value).name
+
+    @field_validator("tile", mode="before")
+    @classmethod
+    def _known_tile(cls, value: object) -> str:
+        text = str(value).strip().lower()
+        if text in {"auto", "exact"} or (text.isascii() and text.isdecimal()):
+            return text
+        raise ConfigError(f"tile must be auto, exact or a whole number of pixels, not {value!r}.")
 
     @model_validator(mode="before")
     @classmethod

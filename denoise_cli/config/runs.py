@@ -48,7 +48,7 @@ class MixItem(Section):
 
 
 class DataConfig(Section):
-    """Where the images come from and what is done to them."""
+    """Training images and their augmentation."""
 
     dataset: str = "stl10"
     """stl10, cifar10, sample, or a folder of images."""
@@ -77,7 +77,7 @@ class DataConfig(Section):
 
 
 class OptimConfig(Section):
-    """How the weights are updated."""
+    """The optimiser."""
 
     optimizer: Literal["adam", "adamw"] = "adam"
     """adam or adamw."""
@@ -105,7 +105,7 @@ class GuidanceConfig(Section):
 
 
 class RunConfig(Section):
-    """What `train` and `classify` share."""
+    """The keys that `train` and `classify` share."""
 
     model: str
     """Architecture."""
@@ -127,11 +127,11 @@ class RunConfig(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass: auto takes bfloat16 where the hardware has it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile."""
+    """Compile the network with torch.compile: auto, on or off."""
     seed: int = Field(0, ge=0)
     """Seed of weights, order, augmentation and noise."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps."""
     out: Path | None = None
     """Run folder (default runs/MODEL-DATASET-NOISE-bn|nobn-sSEED, without bn|nobn where a model has none)."""
     sync_batch_norm: bool = False
@@ -164,7 +164,7 @@ class RunConfig(Section):
 
     @property
     def label(self) -> str:
-        """What run folders call the model."""
+        """Name of the model in run folders."""
         return f"classifier-{self.model}" if self.is_classifier else self.model
 
     @property
@@ -209,12 +209,12 @@ class TrainConfig(RunConfig):
     @field_validator("batch_norm")
     @classmethod
     def _existing_batch_norm(cls, value: bool, info: ValidationInfo) -> bool:
-        # A model that was refused is not there.
+        # Absent if the model was refused.
         return uses_batch_norm(info.data["model"], value) if "model" in info.data else value
 
     @property
     def label(self) -> str:
-        """What run folders call the model; guidance other than the study's is named."""
+        """Name of the model in run folders, with any guidance other than the study's."""
         if self.guidance == GuidanceConfig():
             return self.model
         return f"{self.model}-{self.guidance.source}-{self.guidance.injection}"

@@ -15,7 +15,7 @@ from denoise_cli.models.registry import DENOISERS, STUDY_MODELS, denoiser_info, 
 from denoise_cli.noise.spec import REAL, canonical_noise
 
 AWGN_LEVELS = ("awgn:15", "awgn:25", "awgn:50")
-# What a benchmark takes where nothing else is asked for.
+# Defaults of the benchmarks.
 _BENCHMARKS: dict[str, dict[str, Any]] = {
     "awgn": {"noise": AWGN_LEVELS},
     "real": {"noise": (REAL.name,), "models": tuple(DENOISERS.own), "baselines": True},
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d*\.?\d+")
 
 
 class TestDataConfig(Section):
-    """Which images are scored."""
+    """The images to score."""
 
     __test__ = False
 
@@ -40,13 +40,13 @@ class TestDataConfig(Section):
 
 
 class _ScoreConfig(Section):
-    """What the scoring commands share."""
+    """The keys that the scoring commands share."""
 
     data: TestDataConfig = TestDataConfig()
     seed: int = Field(0, ge=0)
     """Seed of the test noise, which depends on it and the image's index alone."""
     device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps."""
 
 
 class TestConfig(_ScoreConfig):
@@ -61,11 +61,12 @@ class TestConfig(_ScoreConfig):
     """A weight file or run folder instead of the bundled weights."""
     noise: str = "basic"
     """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; real: the noisy half of a
-    folder of pairs (its default)."""
+    folder of pairs, where it is the default."""
     protocol: Literal["image", "paper"] = "image"
     """image: mean of per-image scores; paper: the study's pooled scores as well."""
     out: Path | None = None
-    """Where per-image scores and the picture grid go (default results/MODEL-DATASET-NOISE-bn|nobn)."""
+    """Where per-image scores and the picture grid go (default results/MODEL-DATASET-NOISE-bn|nobn, with
+    -RUN behind it for weights that are not bundled)."""
 
     @field_validator("model")
     @classmethod
@@ -87,7 +88,7 @@ class CompareConfig(_ScoreConfig):
     """Batch-norm settings to compare."""
     noise: tuple[str, ...] = ("basic", "intense")
     """Noises, separated by commas: basic, intense, blind, camera, correlated, gaussian:S, awgn:S, or a
-    bare sigma from 0 to 1; real: the noisy half of a folder of pairs (its default)."""
+    bare sigma from 0 to 1; real: the noisy half of a folder of pairs, where it is the default."""
     weights: Path | None = None
     """A folder of runs (or one run or weight file) instead of the bundled weights."""
     train: bool = False

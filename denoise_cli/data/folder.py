@@ -6,19 +6,18 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
 
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_rgb, read_size, reason
-from denoise_cli.data.source import Images, ImageSource
+from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE, PictureCache, StreamedSource
 from denoise_cli.errors import DataError
 
 Split = Literal["train", "test"]
-T = TypeVar("T")
 
 
 def load_folder(
@@ -47,7 +46,7 @@ def load_folder(
             f"No images in {root}.", f"Put {', '.join(sorted(s[1:] for s in SUFFIXES))} files there."
         )
     if limit is not None:
-        paths = spread(paths, limit)
+        paths = [paths[index] for index in evenly_spaced(len(paths), limit)]
     max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes
     sizes = [read_size(path) for path in paths]
     if sum(3 * size[0] * size[1] for size in sizes if not isinstance(size, str)) > max_bytes:
@@ -79,13 +78,6 @@ def class_names(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:
     """Names of the class subfolders; empty unless every image lies in one of at least two."""
     parents = {_parent(root, path) for path in paths}
     return tuple(sorted(parents)) if len(parents) > 1 and "" not in parents else ()
-
-
-def spread(paths: Sequence[T], count: int) -> list[T]:
-    """`count` of the paths (or anything), evenly over the whole list, so that no class is left out."""
-    if count >= len(paths):
-        return list(paths)
-    return [paths[i * len(paths) // count] for i in range(count)]
 
 
 def read_pictures(paths: Sequence[Path]) -> list[np.ndarray | str]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from denoise_cli.data.folder import Split, load_folder
+from denoise_cli.data.names import NAMED, canonical_dataset
 from denoise_cli.data.pairs import is_paired, load_pairs
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.errors import DataError
-
-NAMED = ("stl10", "cifar10", "sample")
 
 
 def is_paired_dataset(dataset: str) -> bool:
     """Whether a data set's name or folder means pairs of noisy and clean pictures."""
-    return dataset.lower() not in NAMED and is_paired(Path(dataset))
+    return canonical_dataset(dataset) not in NAMED and is_paired(Path(dataset))
 
 
 def load_dataset(
@@ -28,7 +27,7 @@ def load_dataset(
     """Load one split of a data set.
 
     Args:
-        dataset: `stl10`, `cifar10` or `sample` (in any case), or the path of a folder; one of
+        dataset: `stl10`, `cifar10` or `sample` (in any spelling), or the path of a folder; one of
             pairs gives the clean pictures with the noisy ones as `noisy`.
         split: `train` or `test`.
         data_dir: Where downloads live; default `default_data_dir()`.
@@ -39,7 +38,7 @@ def load_dataset(
     Raises:
         DataError: Unknown name, failed download, empty or missing folder.
     """
-    name = dataset.lower()
+    name = canonical_dataset(dataset)
     if name == "sample":
         from denoise_cli.data.sample import load_sample
 
@@ -61,4 +60,4 @@ def load_dataset(
 def _limited(source: Images, limit: int | None) -> Images:
     if limit is None or limit >= len(source):
         return source
-    return source.subset([i * len(source) // limit for i in range(limit)])
+    return source.subset(evenly_spaced(len(source), limit))

@@ -1,11 +1,11 @@
-"""How much memory is left for images."""
+"""Memory available for images."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# Where the system does not say.
+# Assumed when the system does not report it.
 _GUESS = 4 * 2**30
 _MEMINFO = Path("/proc/meminfo")
 # The control group (version 2) that a container runs in.
@@ -13,7 +13,7 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory() -> int:
-    """Bytes that can be taken without pushing other programs out, as far as the system says."""
+    """Bytes that can be allocated without swapping, as the system reports them."""
     left = _linux_available()
     if left is None:
         left = _half_of_physical()
@@ -38,9 +38,9 @@ def _half_of_physical() -> int:
 
 
 def _container_available() -> int | None:
-    """What the container's limit leaves, where it has one.
+    """Bytes left below the container's limit; None without a limit.
 
-    Files that were read and not used lately count as free, as in the working set of Kubernetes.
+    Inactive cached files count as free, as in the working set of Kubernetes.
     """
     try:
         limit = (_GROUP / "memory.max").read_text().strip()

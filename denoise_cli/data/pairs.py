@@ -4,7 +4,7 @@ Layouts, each with or without `train/` and `test/` around or inside it:
 
 - two folders, `noisy/` (or `input/`, `lq/`) and `clean/` (or `gt/`, `target/`, `hq/`), with the
   same names inside, whatever their endings;
-- one folder whose file names say it, as those of SIDD (`NOISY_SRGB_010.PNG`, `GT_SRGB_010.PNG`)
+- one folder whose file names say it, as in SIDD (`NOISY_SRGB_010.PNG`, `GT_SRGB_010.PNG`)
   and PolyU (`X_Real.JPG`, `X_mean.JPG`) do; subfolders in it are scenes.
 """
 
@@ -23,11 +23,10 @@ from denoise_cli.data.folder import (
     max_bytes_in_memory,
     read_pictures,
     split_root,
-    spread,
     stream_pictures,
 )
 from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_size
-from denoise_cli.data.source import Images, ImageSource
+from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE
 from denoise_cli.errors import DataError
 
@@ -49,7 +48,7 @@ def is_paired(folder: Path) -> bool:
 
 
 def has_part(folder: Path, split: Split) -> bool:
-    """Whether a paired data set has pictures for a split alone."""
+    """Whether a paired data set has a folder for this split."""
     halves = (_halves(folder) if folder.is_dir() else None) or ()
     return any((place / split).is_dir() for place in (folder, *filter(None, halves)))
 
@@ -59,7 +58,7 @@ def load_pairs(
 ) -> Images:
     """The clean pictures of a paired data set, with the noisy ones as `noisy`.
 
-    Pictures without a partner, or of another size than it, are left out and named in `skipped`.
+    Pictures without a partner, or with a partner of another size, are left out and named in `skipped`.
 
     Args:
         folder, split, limit, max_bytes: As for `load_folder`.
@@ -82,7 +81,7 @@ def load_pairs(
             fitting.append(pair)
             pixels += clean[0] * clean[1]
     if limit is not None:
-        fitting = [fitting[i] for i in spread(range(len(fitting)), limit)]
+        fitting = [fitting[i] for i in evenly_spaced(len(fitting), limit)]
     if not fitting:
         raise DataError(f"{root} holds no pair of a noisy and a clean picture.", "; ".join(skipped[:3]))
     max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes
@@ -114,13 +113,13 @@ def paired_crops(
 def match_exposure(clean: Tensor, noisy: Tensor) -> Tensor:
     """`clean` (B, 3, H, W) with the mean of each picture's and channel's `noisy` one.
 
-    Shots of one scene differ in exposure by some thousandths, which no network can foresee.
+    Shots of one scene differ in exposure by a few thousandths, which no network can predict.
     """
     return clean + (noisy - clean).mean(dim=(2, 3), keepdim=True)
 
 
 def _roots(folder: Path) -> list[Path]:
-    """Where the halves may lie."""
+    """Folders that may hold the two halves."""
     return [root for root in (folder, folder / "train", folder / "test") if root.is_dir()]
 
 
@@ -132,7 +131,7 @@ def _halves(root: Path) -> tuple[Path | None, Path | None] | None:
     if noisy is None and clean is None:
         return None
     if noisy is None or clean is None:
-        # One such name among others is a class that happens to be called so.
+        # One such name among other folders is the name of a class.
         half = noisy or clean
         alone = all(path in {half} for path in inside.values() if path.name not in {"train", "test"})
         return (noisy, clean) if alone else None
@@ -159,8 +158,8 @@ def _find_pairs(root: Path, split: Split) -> tuple[list[Paths], list[str]]:
 
 
 def _file_pairs(root: Path) -> tuple[list[Path], list[Path]] | None:
-    """Noisy and clean pictures of one folder by their names; None unless the names of all say which."""
-    # Any one file tells an ordinary folder, which may be too large to be listed twice.
+    """Noisy and clean pictures of one folder, by name; None unless every name says which it is."""
+    # One file is enough to recognise an ordinary folder, which may be too large to list twice.
     first = next((path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES), None)
     if first is None or not _WORDS.search(first.stem.lower()):
         return None
@@ -191,7 +190,7 @@ def _match(root: Path, noisy: Sequence[Path], clean: Sequence[Path]) -> tuple[li
 
 
 def _key(root: Path, path: Path) -> str:
-    """What the two names of a pair share: the path without the words that tell the halves apart."""
+    """The key that both files of a pair share: the path without words such as `noisy` and `gt`."""
     parts = path.relative_to(root).with_suffix("").as_posix().lower().split("/")
     words = [re.sub(r"[\W_]+", "-", _WORDS.sub("", part)).strip("-") for part in parts]
     return "/".join(word for word in words if word)
@@ -237,7 +236,7 @@ def _in_memory(folder: Path, root: Path, files: Sequence[Paths], skipped: list[s
 
 
 def _streamed(folder: Path, root: Path, files: Sequence[Paths], skipped: list[str], cache: int) -> Images:
-    # Folders of scenes are no classes.
+    # Scene folders are not classes.
     noisy, clean = (
         replace(
             stream_pictures(folder, root, [pair[half] for pair in files], cache // 2), labels=None, classes=()

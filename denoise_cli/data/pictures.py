@@ -60,5 +60,5 @@ def as_rgb(image: Image.Image) -> np.ndarray:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in words."""
+    """The message of an error, or its type if it has none."""
     return str(error) or type(error).__name__

@@ -12,8 +12,8 @@
 | `brick.png`, `gravel.png` | by CC0Textures, grey | CC0 |
 | `grass.png` | by linolafett, grey | CC0 |
 
-The licences are those of the docstrings of `skimage.data`. Photographs there of which no
-licence or only "no known copyright restrictions" is stated are not used.
+Licences as stated in the docstrings of `skimage.data`. Photographs without a stated licence, or
+with only "no known copyright restrictions", are not used.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def load_sample(split: Split) -> ImageSource:
 
 
 def _starts(length: int) -> list[int]:
-    """Where crops begin along a side: none overlap, and they are spread from edge to edge."""
+    """Offsets of crops along a side, from edge to edge without overlap."""
     count = min(length // SIDE, MOST_PER_SIDE)
     return [index * (length - SIDE) // max(1, count - 1) for index in range(count)]
 

@@ -1,4 +1,4 @@
-"""What every data set becomes: `Images`, and the usual kind, `ImageSource`, which is in memory."""
+"""Image sources: the protocol `Images` of every data set, and `ImageSource`, which is in memory."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class ImageSource:
         return self.pixels[flat]
 
     def readable(self, indices: Tensor) -> Tensor:
-        """The indices: what is in memory has been read."""
+        """The same indices: images in memory have already been read."""
         return indices
 
     def _is_dense(self, offsets: Tensor, size: int) -> bool:
@@ -209,7 +209,7 @@ def centre_cropped(source: Images, size: int) -> ImageSource:
 
 
 def _with_images(source: Images, images: Sequence[np.ndarray]) -> ImageSource:
-    """Images in memory that take the place of those of `source`, one for one."""
+    """A source in memory with these images in place of those in `source`, one for one."""
     return ImageSource.from_arrays(
         source.name,
         images,
@@ -227,10 +227,19 @@ def shared_size(shapes: Tensor) -> tuple[int, int] | None:
     return (int(first[0]), int(first[1])) if bool((shapes == first).all()) else None
 
 
+def evenly_spaced(length: int, count: int) -> list[int]:
+    """`count` indices, evenly over `length` items, so that no class is left out; all if there are fewer."""
+    count = min(length, count)
+    return [number * length // count for number in range(count)]
+
+
 def renumbered(name: str, labels: Tensor | None, classes: Sequence[str], wanted: Sequence[str]) -> Tensor:
     """Labels among `classes`, renumbered to `wanted`; raises `DataError` where a class is missing."""
     if labels is None:
-        raise DataError(f"{name} has no class folders, so its images have no labels.")
+        raise DataError(
+            f"{name} has no class folders, so its images have no labels.",
+            "Sort the images into one subfolder per class.",
+        )
     missing = [each for each in classes if each not in wanted]
     if missing:
         raise DataError(f"{name} has classes that are not among {', '.join(wanted)}: {', '.join(missing)}.")

@@ -20,12 +20,12 @@ from denoise_cli.data.pictures import as_rgb, read_picture, reason
 from denoise_cli.data.source import draw_corners, reflect, renumbered, shared_size
 from denoise_cli.errors import DataError, ImageError
 
-# Decoding a photograph takes longer than training on one crop of it, so that a pass takes
-# this many crops of each, spread over as many steps as the decoded photograph can be kept.
+# Decoding a photograph takes longer than training on one crop of it, so each pass takes this many
+# crops of each photograph while its decoded pixels are in the cache.
 VIEWS = 8
 # Pillow keeps a colour pixel in 4 bytes.
 BYTES_PER_PIXEL = 4
-# A cache of decoded pictures beyond this, in bytes, no longer shuffles better.
+# Bytes of decoded pictures; a larger cache does not improve the shuffling.
 LARGEST_CACHE = 2 * 2**30
 
 
@@ -97,15 +97,15 @@ class StreamedSource:
         return replace(self, labels=labels, classes=tuple(classes))
 
     def to(self, device: torch.device) -> StreamedSource:
-        """The same images: their pixels are never on a device before they are cropped."""
+        """The same images: pixels move to a device only after cropping."""
         return self
 
     def pass_order(self, generator: torch.Generator) -> Tensor:
-        """Indices of `VIEWS` shuffled passes in one, in which the uses of an image lie near each other.
+        """Indices of `VIEWS` shuffled passes merged into one, with the uses of an image close together.
 
-        An image's uses are spread at random over the time in which half of the cache fills
-        up, so that each is decoded about once. The order supposes the largest cache whatever
-        the memory: it is the same in every process and after a run is resumed elsewhere.
+        The uses of an image fall within the time in which half of the cache fills, so that each
+        image is decoded about once. The order assumes the largest cache whatever the memory, so
+        that it is the same in every process and after a run is resumed on another machine.
         """
         pixels = self.shapes.double().prod(1).mean()
         kept = float(LARGEST_CACHE / (BYTES_PER_PIXEL * pixels))
@@ -131,7 +131,7 @@ class StreamedSource:
         return torch.from_numpy(np.stack(list(cut))).permute(0, 3, 1, 2)
 
     def readable(self, indices: Tensor) -> Tensor:
-        """The indices (B,), in place of unreadable images those of the next that can be read, pairs whole.
+        """The indices (B,), with unreadable images replaced by the next readable one; pairs stay whole.
 
         Raises:
             DataError: No image of a class can be read.
@@ -139,7 +139,7 @@ class StreamedSource:
         return torch.tensor(list(_pool().map(self._next_readable, indices.tolist())), dtype=torch.int64)
 
     def _cut(self, index: int, corner: Sequence[int], size: int) -> np.ndarray:
-        """The crop (size, size, 3) of one image, or of the next that can be read."""
+        """The crop (size, size, 3) of one image, or of the next readable one."""
         return _cut_square(self.pictures.get(self.paths[self._next_readable(index)]), corner, size)
 
     def _next_readable(self, index: int) -> int:
@@ -204,7 +204,7 @@ class PictureCache:
 
     def _drop(self, path: Path) -> None:
         future = self._kept[path]
-        # What is being decoded stays, and failures cost nothing.
+        # Pictures still being decoded stay; failures take no memory.
         if future.done() and future.exception() is None:
             self._bytes -= _bytes(future.result())
             del self._kept[path]

@@ -19,12 +19,12 @@ from denoise_cli.data.folder import Split
 from denoise_cli.data.source import ImageSource
 from denoise_cli.errors import DataError
 
-# A server that has said nothing for this long, in seconds, is taken for gone.
+# Seconds of silence after which a server counts as gone.
 TIMEOUT = 30.0
 
 
 def default_data_dir() -> Path:
-    """Where downloads live: DENOISE_DATA_DIR, or the user's cache folder."""
+    """The folder of downloads: DENOISE_DATA_DIR, or the user's cache folder."""
     return Path(os.environ.get("DENOISE_DATA_DIR") or user_cache_dir("denoise"))
 
 
@@ -94,7 +94,7 @@ def _quiet_downloads() -> Iterator[None]:
 
 
 def _explain(kind: Any, name: str, folder: Path, error: Exception) -> DataError:
-    """What is missing, where it was looked for, how to put it there, what works without."""
+    """An error that says what is missing and where, how to put it there, and what works without it."""
     base = folder / kind.base_folder
     names = [file for file, _ in [*kind.train_list, *kind.test_list]]
     missing = [file for file in names if not (base / file).is_file()]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -18,11 +16,13 @@ from denoise_cli.data.pictures import read_rgb
 from denoise_cli.data.source import Images, centre_cropped, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
-from denoise_cli.errors import DataError, ImageError
+from denoise_cli.errors import ImageError
+from denoise_cli.evaluation.report.replace import check_replaceable
+from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
 from denoise_cli.evaluation.scores.classification import Classification, classify_images
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
-from denoise_cli.files import atomic_write_path, write_atomic
+from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_classifier
 from denoise_cli.weights.header import Architecture, reject_external_guidance
@@ -36,7 +36,9 @@ class Guess:
     probability: float
 
 
-def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path) -> Report:
+def test_classifier(
+    config: ClassifyConfig, weights: Path, denoiser: str | None, folder: Path, *, overwrite: bool
+) -> Report[ClassifierSummary]:
     """Accuracy on clean, noisy and, with a denoiser, denoised test images.
 
     Args:
@@ -44,18 +46,25 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
         weights: Holds the classifier, alone or inside a guided denoiser.
         denoiser: Weight file or run of the denoiser, or None.
         folder: Gets `scores.json` and `confusion.png`.
+        overwrite: Replace results of other requests too.
 
     Raises:
         DataError: No labels, or classes that the classifier does not know.
-        WeightsError: Not there, of another kind, or a denoiser that must be told the true classes.
+        WeightsError: Not there, of another kind, or a denoiser that needs the true classes.
+        OutputExists: The folder holds results of another request.
     """
+    request = config.model_dump(mode="json", exclude={"device", "out"}) | {
+        "weights": str(weights),
+        "denoiser": denoiser,
+    }
+    check_replaceable(folder / "scores.json", request, overwrite)
     architecture, model = load_classifier(weights)
     device = resolve_device(launched_device(config.device))
     source = _load_images(config, architecture)
     noise = parse_noise(config.scoring_noise)
     cleaner = None if denoiser is None else _load_cleaner(denoiser, device)
 
-    def classify(noisy: bool, cleaner: nn.Module | None = None) -> Classification:
+    def classify(*, noisy: bool, cleaner: nn.Module | None = None) -> Classification:
         return classify_images(
             model.to(device),
             source,
@@ -65,35 +74,36 @@ def test_classifier(config: ClassifyConfig, weights: Path, denoiser: str | None,
             denoiser=cleaner,
         )
 
-    results = {"clean": classify(False), "noisy": classify(True)}
+    results = {"clean": classify(noisy=False), "noisy": classify(noisy=True)}
     if cleaner is not None:
-        results["denoised"] = classify(True, cleaner)
-    summary: dict[str, Any] = {
-        "model": config.model,
-        "batch_norm": architecture.batch_norm,
-        "weights": str(weights),
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "trained_on": architecture.noise,
-        "noise": config.scoring_noise,
-        "denoiser": denoiser,
-        "dataset": config.data.dataset,
-        "n": len(source),
-        "seed": config.seed,
-        "device": str(device),
-        "accuracy": {name: _accuracy(result, source) for name, result in results.items()},
-        "per_class": _per_class(results["noisy"], source.classes),
-        "classes": list(source.classes),
-        "confusion": confusion_matrix(results["noisy"], len(source.classes)).tolist(),
-    }
+        results["denoised"] = classify(noisy=True, cleaner=cleaner)
+    summary = ClassifierSummary(
+        model=config.model,
+        batch_norm=architecture.batch_norm,
+        weights=str(weights),
+        sha256=sha256(weights),
+        trained_on=architecture.noise,
+        noise=config.scoring_noise,
+        denoiser=denoiser,
+        dataset=config.data.dataset,
+        n=len(source),
+        seed=config.seed,
+        device=str(device),
+        accuracy={name: _accuracy(result, source) for name, result in results.items()},
+        per_class=_per_class(results["noisy"], source.classes),
+        classes=source.classes,
+        confusion=confusion_matrix(results["noisy"], len(source.classes)).tolist(),
+    )
     predicted = {name: result.predicted.tolist() for name, result in results.items()}
-    record = {**summary, "images": list(source.names), "predicted": predicted}
+    report = Report(summary, folder)
+    record = {**report.rows(), "request": request, "images": list(source.names), "predicted": predicted}
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
     _draw_confusion(folder / "confusion.png", summary)
-    return Report(summary, folder)
+    return report
 
 
 def _load_cleaner(weights: str, device: torch.device) -> nn.Module:
-    architecture, model = load_test_model(None, True, weights)
+    architecture, model = load_test_model(None, batch_norm=True, weights=weights)
     reject_external_guidance(architecture, weights)
     return model.to(device)
 
@@ -126,47 +136,41 @@ def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
 def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
     data = config.data
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir)
-    if source.labels is None:
-        raise DataError(
-            f"{source.name} has no class folders, so its images have no labels.",
-            "Sort the images into one subfolder per class, or name another --dataset.",
-        )
     source = source.with_classes(architecture.classes)
     if data.resize is not None:
         source = centre_cropped(resized(source, data.resize), architecture.image_size)
     return source
 
 
-def _accuracy(result: Classification, source: Images) -> dict[str, Any]:
+def _accuracy(result: Classification, source: Images) -> Accuracy:
     groups = None if source.groups is None else source.groups.numpy()
     mean, low, high = mean_interval(result.correct.double().numpy(), groups)
-    return {"mean": mean, "interval": [low, high]}
+    return Accuracy(mean=mean, interval=(low, high))
 
 
-def _per_class(result: Classification, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _per_class(result: Classification, classes: tuple[str, ...]) -> tuple[ClassAccuracy, ...]:
     """Accuracy of each class that occurs."""
     rows = []
     for label, name in enumerate(classes):
         correct = result.correct[result.labels == label]
         if len(correct):
-            rows.append({"class": name, "n": len(correct), "accuracy": float(correct.double().mean())})
-    return rows
+            accuracy = float(correct.double().mean())
+            rows.append(ClassAccuracy(name=name, n=len(correct), accuracy=accuracy))
+    return tuple(rows)
 
 
-def _draw_confusion(path: Path, summary: dict[str, Any]) -> None:
+def _draw_confusion(path: Path, summary: ClassifierSummary) -> None:
     """Draw the confusion matrix with its counts; rows add up to the images of a class."""
-    counts = torch.tensor(summary["confusion"])
+    counts = torch.tensor(summary.confusion)
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    names = summary["classes"]
+    names = summary.classes
     figure = Figure(figsize=(2.2 + 0.55 * len(names), 1.8 + 0.55 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true class")
-    axes.set_title(
-        f"{summary['model']}, {summary['noise']} noise: accuracy {summary['accuracy']['noisy']['mean']:.3f}"
-    )
+    axes.set_title(f"{summary.model}, {summary.noise} noise: accuracy {summary.accuracy['noisy'].mean:.3f}")
     for row, line in enumerate(counts.tolist()):
         for column, count in enumerate(line):
             colour = "white" if shares[row, column] > 0.5 else "black"

@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from denoise_cli.config import TestConfig
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.evaluation.report.picture_grid import save_grid
+from denoise_cli.evaluation.report.replace import check_replaceable
+from denoise_cli.evaluation.report.summaries import TestSummary
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.own_noise import with_own_noise
@@ -22,6 +24,7 @@ from denoise_cli.evaluation.scores.test_images import (
     Progress,
     Report,
     check_noise,
+    find_test_weights,
     load_test_images,
     load_test_model,
 )
@@ -30,23 +33,35 @@ from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.store import label_of
 
 _PICTURES = 6
 # Larger pictures are shown by their centre.
 _SIDE = 512
 
 
-def run_test(config: TestConfig, progress: Progress) -> Report | None:
+def run_test(
+    config: TestConfig, progress: Progress, *, overwrite: bool = False
+) -> Report[TestSummary] | None:
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 reports.
 
     Raises:
-        DataError, WeightsError: What is to be scored is not there or does not fit.
+        DataError, WeightsError: Images or weights are missing or do not fit.
+        OutputExists: The folder holds results of another request, and `overwrite` is not given.
     """
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
+        path = find_test_weights(config.model, config.batch_norm, config.weights)
         architecture, model = load_test_model(config.model, config.batch_norm, config.weights)
         config = with_own_noise(config)
-        folder = config.out or _default_folder(config, architecture)
+        folder = config.out or _default_folder(config, architecture, label_of(path))
+        request = config.model_dump(mode="json", exclude={"device", "out"}) | {
+            "model": architecture.name,
+            "batch_norm": architecture.batch_norm,
+            "weights": str(path) if label_of(path) else "bundled",
+        }
+        if world.is_main:
+            check_replaceable(folder / "scores.json", request, overwrite)
         check_writable(folder)
         model = model.to(device)
         with world.main_first():
@@ -73,43 +88,47 @@ def run_test(config: TestConfig, progress: Progress) -> Report | None:
     summary = _summarise(config, architecture, source, scores, device)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
-    record = {**summary, "images": list(source.names), "per_image": per_image}
+    report = Report(summary, folder)
+    record = {**report.rows(), "request": request, "images": list(source.names), "per_image": per_image}
     write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
-    return Report(summary, folder)
+    return report
 
 
 def _summarise(
     config: TestConfig, architecture: Architecture, source: Images, scores: Scores, device: torch.device
-) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "model": architecture.name,
-        "batch_norm": architecture.batch_norm,
-        "weights": config.weights or "bundled",
-        "trained_on": architecture.noise,
-        "guidance": architecture.guidance if architecture.classes else None,
-        "noise": config.noise,
-        "dataset": config.data.dataset,
-        "n": len(source),
-        "skipped": list(source.skipped),
-        "seed": config.seed,
-        "device": str(device),
-        "seconds_per_image": scores.seconds_per_image,
-        "paper_psnr": scores.study_psnr,
-        "paper_ssim": scores.study_ssim,
-    }
+) -> TestSummary:
     groups = None if source.groups is None else source.groups.numpy()
+    intervals: dict[str, Any] = {}
     for name in ("psnr", "ssim", "noisy_psnr", "noisy_ssim"):
         mean, low, high = mean_interval(getattr(scores, name).numpy(), groups)
-        summary[name], summary[f"{name}_interval"] = mean, [low, high]
-    return summary
+        intervals |= {name: mean, f"{name}_interval": (low, high)}
+    return TestSummary(
+        model=architecture.name,
+        batch_norm=architecture.batch_norm,
+        weights=config.weights or "bundled",
+        trained_on=architecture.noise,
+        guidance=architecture.guidance if architecture.classes else None,
+        noise=config.noise,
+        dataset=config.data.dataset,
+        n=len(source),
+        skipped=source.skipped,
+        seed=config.seed,
+        device=str(device),
+        seconds_per_image=scores.seconds_per_image,
+        paper_psnr=scores.study_psnr,
+        paper_ssim=scores.study_ssim,
+        **intervals,
+    )
 
 
-def _default_folder(config: TestConfig, architecture: Architecture) -> Path:
-    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+def _default_folder(config: TestConfig, architecture: Architecture, label: str) -> Path:
+    """A folder of its own for each model, data set, noise and weight file."""
+    dataset = Path(config.data.dataset).name.lower()
     switch = denoiser_info(architecture.name).batch_norm
     setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
-    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}"
+    own = f"-{label}" if label else ""
+    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}{own}"
 
 
 @torch.inference_mode()
@@ -121,10 +140,8 @@ def _save_pictures(
     device: torch.device,
     logits: torch.Tensor | None,
 ) -> None:
-    count = min(_PICTURES, len(source))
-    chosen = [i * len(source) // count for i in range(count)]
     columns: dict[str, list[torch.Tensor]] = {"original": [], "noisy": [], "denoised": []}
-    for index in chosen:
+    for index in evenly_spaced(len(source), _PICTURES):
         clean = source.image(index)[None].float() / 255
         noisy = noisy_images(source, clean, parse_noise(config.noise), [index], config.seed)
         centre = Centre.of(clean, _SIDE)

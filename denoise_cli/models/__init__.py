@@ -40,11 +40,11 @@ def build_denoiser(
     Args:
         name: A key of `DENOISERS`.
         batch_norm: Normalise after each hidden convolution; a guided model's classifier
-            has the same setting. A model that has no batch norm takes no notice.
+            has the same setting. Ignored by a model that has no batch norm.
         num_classes: Classes of the guiding classifier; unused by plain denoisers.
         image_size: Picture size, in pixels, of the guiding classifier.
-        guidance: What a guided model is told.
-        injection: How it is told.
+        guidance: Source of the guidance of a guided model.
+        injection: How the guidance enters the U-Net.
 
     Raises:
         UnknownName: The name is in no registry.

@@ -1,4 +1,4 @@
-"""What every denoiser does around its network: pad to the size multiple and crop back."""
+"""The base class of denoisers: pads to the size multiple and crops back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from denoise_cli.models.layers import pad_to_multiple
 class Denoiser(nn.Module):
     """A network from a noisy picture to a clean one, both (B, 3, H, W) in [0, 1].
 
-    Any height and width of at least 1 is taken. Subclasses set `size_multiple` and
+    Accepts any height and width of at least 1. Subclasses set `size_multiple` and
     implement `restore`, which sees only sizes that are multiples of it.
     """
 
@@ -25,4 +25,4 @@ class Denoiser(nn.Module):
 
     def restore(self, x: Tensor) -> Tensor:
         """Denoise `x` (B, 3, H, W), H and W multiples of `size_multiple`."""
-        raise TypeError(f"{type(self).__name__} does not implement restore()")
+        raise NotImplementedError(f"{type(self).__name__} does not implement restore()")

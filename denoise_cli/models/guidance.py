@@ -1,11 +1,15 @@
-"""What may guide a U-Net and how it is told, without importing torch."""
+"""Guidance of a U-Net: sources and injections. Imports no torch.
+
+A guided U-Net is conditioned on a *source* of information on the picture's class; the *injection* is
+how that information enters the network.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 Source = Literal["zero", "predicted", "oracle", "shuffled", "features"]
-"""What the U-Net is told of a picture:
+"""The source of guidance:
 
 zero: nothing; the same parameters with the map switched off
 predicted: the logits that the classifier gives for the noisy picture (the study's)
@@ -15,7 +19,7 @@ features: the classifier's last feature grid instead of its logits
 """
 
 Injection = Literal["concat", "film"]
-"""How it is told:
+"""The injection:
 
 concat: a map of 32 channels joins the deepest decoder level (the study's)
 film: scale and shift of each channel of the bottleneck and the deepest decoder level
@@ -26,7 +30,7 @@ Choice = Literal["none", "zero", "predicted", "oracle", "shuffled", "features"]
 
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 
-# These are told something that does not follow from the picture alone.
+# Sources that cannot be computed from the picture alone.
 NEEDS_EXTERNAL_LOGITS: frozenset[Source] = frozenset({"oracle", "shuffled"})
 
 # Of the map that joins the deepest decoder level.

@@ -1,4 +1,4 @@
-"""A U-Net told what a classifier sees in the noisy picture."""
+"""A U-Net guided by a classifier of the noisy picture."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from denoise_cli.models.unet.network import BOTTLENECK, WIDTHS, UNet
 
 # Channels that FiLM scales and shifts: the bottleneck's and the deepest decoder level's.
 FILM_CHANNELS = (BOTTLENECK, WIDTHS[-1])
-# How far the true class stands out in `oracle` logits, the others being 0. Where the classifier
+# The true class's logit of `oracle` guidance; all others are 0. Where the classifier
 # `resnet` is right on noisy STL-10 images, its largest logit is 3.1 above the mean of the others.
 ORACLE_LOGIT = 3.0
 
 
 class GuidedUNet(nn.Module):
-    """A U-Net told what a frozen classifier sees: by its logits, or by its last feature grid.
+    """A U-Net conditioned on a frozen classifier: on its logits, or on its last feature grid.
 
     With `concat`, logits -> linear -> map of 32 channels on a grid of 1/8 of the classifier's
     image size (12x12 for STL-10); a feature grid -> 1x1 convolution -> 32 channels. The map is
@@ -45,7 +45,7 @@ class GuidedUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.source, self.injection = source, injection
-        self.classifier = classifier.requires_grad_(False).eval()
+        self.classifier = classifier.requires_grad_(requires_grad=False).eval()
         self.grid = classifier.image_size // 8
         self.embed = self._embedding()
         self.unet = UNet(batch_norm, guidance_channels=GUIDANCE_CHANNELS if injection == "concat" else 0)
@@ -69,7 +69,7 @@ class GuidedUNet(nn.Module):
         return self
 
     def guidance(self, x: Tensor, logits: Tensor | None = None) -> Tensor:
-        """What the U-Net is told of `x` (B, 3, H, W): a map (B, C, h, w).
+        """The guidance map (B, C, h, w) of `x` (B, 3, H, W).
 
         C is 32 with `concat`; with `film` h = w = 1 and C = 2 (256 + 128), gamma and beta.
 

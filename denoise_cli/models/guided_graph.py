@@ -10,7 +10,7 @@ from denoise_cli.onnx.layers import Layers
 
 
 def guided_unet(layers: Layers, x: str, guidance: str) -> str:
-    """What the U-Net computes of `x` (1, 3, H, W) and a map (1, 32, H/8, W/8)."""
+    """The output of the U-Net for `x` (1, 3, H, W) and a map (1, 32, H/8, W/8)."""
     return unet(layers.within("unet"), x, guidance)
 
 

@@ -1,4 +1,4 @@
-"""What an architecture is and needs, without importing torch."""
+"""The facts of an architecture. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ModelInfo:
 
     Attributes:
         name: Registry key: small letters, digits and `_`.
-        kind: What the network puts out: a picture or class logits.
+        kind: The output of the network: a picture or class logits.
         summary: One line for tables.
         network: `module:class` that builds the torch module.
         graph: `module:function` that adds the same to an ONNX graph, called with `onnx.layers.Layers`

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from denoise_cli.models.padding import mirrors, missing
+
 
 def conv_bn_relu(channels_in: int, channels_out: int, batch_norm: bool, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, optional batch normalisation, ReLU.
@@ -21,16 +23,13 @@ def conv_bn_relu(channels_in: int, channels_out: int, batch_norm: bool, stride: 
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pad `x` (B, C, H, W) at the right and bottom to a multiple of `multiple` pixels.
-
-    Reflects the picture; where it is too small to reflect, repeats its last row or column.
-    """
+    """Pad `x` (B, C, H, W) to a multiple of `multiple` pixels by the rule of `models.padding`."""
     height, width = x.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
+    bottom, right = missing(height, multiple), missing(width, multiple)
     if bottom:
-        x = F.pad(x, (0, 0, 0, bottom), mode="reflect" if bottom < height else "replicate")
+        x = F.pad(x, (0, 0, 0, bottom), mode="reflect" if mirrors(height, bottom) else "replicate")
     if right:
-        x = F.pad(x, (0, right, 0, 0), mode="reflect" if right < width else "replicate")
+        x = F.pad(x, (0, right, 0, 0), mode="reflect" if mirrors(width, right) else "replicate")
     return x
 
 

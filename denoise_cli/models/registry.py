@@ -90,7 +90,7 @@ def guided_names() -> list[str]:
 
 
 def unguided(name: str) -> str:
-    """The denoiser that a guided one is without its classifier; raises `ValueError` for any other."""
+    """The unguided form of a guided denoiser; raises `ValueError` for any other."""
     plain = denoiser_info(name).unguided
     if plain is None:
         raise ValueError(f"{name} is not guided")
@@ -98,7 +98,7 @@ def unguided(name: str) -> str:
 
 
 def unguided_by(classifier: str) -> str:
-    """What this program's denoiser guided by a classifier is without it; where there is none, the default."""
+    """The unguided form of the denoiser that a classifier guides; the default denoiser if it guides none."""
     plain = (info.unguided for info in DENOISERS.own.values() if info.classifier == classifier)
     return next(plain, None) or DENOISERS.default
 
@@ -110,7 +110,15 @@ def either(names: Iterable[str]) -> str:
 
 
 def _find(entries: Registry, name: str, what: str) -> ModelInfo:
-    key = name.lower().replace("-", "_")
-    if key not in entries:
-        raise UnknownName(what, name, list(entries))
-    return entries[key]
+    if name not in entries:
+        letters = letters_of(name)
+        same = next((known for known in entries if letters_of(known) == letters), None)
+        if same is None:
+            raise UnknownName(what, name, list(entries))
+        name = same
+    return entries[name]
+
+
+def letters_of(name: str) -> str:
+    """A name without case and hyphens: `U-Net` and `unet` are one."""
+    return name.lower().replace("-", "").replace("_", "")

@@ -53,7 +53,7 @@ def add_test_noise(x: Tensor, specs: Sequence[NoiseSpec], indices: Sequence[int]
 
 
 def _choose(specs: Sequence[NoiseSpec], count: int, generator: torch.Generator) -> Tensor:
-    """Which noise each picture gets: (count,) on the CPU."""
+    """The index of each picture's noise: (count,) on the CPU."""
     if all(spec.weight == specs[0].weight for spec in specs):
         return torch.randint(len(specs), (count,), generator=generator)
     weights = torch.tensor([spec.weight for spec in specs])

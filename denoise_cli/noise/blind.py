@@ -26,7 +26,7 @@ BLUR_MAX = 1.2
 
 @dataclass(slots=True)
 class _Levels:
-    """What each picture of a batch draws: (B,) tensors on the CPU."""
+    """The noise parameters of each picture of a batch: (B,) tensors on the CPU."""
 
     sigma: Tensor
     gain: Tensor

@@ -20,16 +20,14 @@ from torch.nn import functional as F
 from denoise_cli.noise.bayer import demosaic
 from denoise_cli.noise.blur import gaussian_blur, reach
 from denoise_cli.noise.generators import pixel_generator
-from denoise_cli.noise.jpeg import jpeg
+from denoise_cli.noise.jpeg import LUMA_WEIGHTS, jpeg
 
-# Rec. 601, as JPEG splits colours.
-_LUMA = (0.299, 0.587, 0.114)
 # Camera colours to sRGB; rows sum to 1, so that white stays white. Typical of the published
 # matrices of SLR cameras; pictures take a share of it.
 _COLOUR_MATRIX = ((1.8, -0.6, -0.2), (-0.2, 1.6, -0.4), (0.0, -0.6, 1.6))
 _GAMMA = 2.2
-# Below this share of white the tone curves of cameras are straight, as that of sRGB is: a power
-# law alone would make the noise of black endless.
+# Below this share of white, tone curves are straight, as in sRGB: a pure power law would make the
+# noise of black infinite.
 _TOE = 4e-3
 
 _LUMA_BLUR = 1.1
@@ -113,7 +111,7 @@ def add_correlated(x: Tensor, levels: tuple[float, float], generator: torch.Gene
 
 
 def _sensor_noise(x: Tensor, draw: _Draw, pixels: torch.Generator) -> Tensor:
-    """What the noise of a sensor changes in the developed picture `x` (B, 3, H, W)."""
+    """The change that sensor noise makes in the developed picture `x` (B, 3, H, W)."""
     curved = _each(draw.chance(0.5), x)
     strength = draw.uniform(0.0, 0.6)
     matrix = torch.lerp(
@@ -135,7 +133,7 @@ def _sensor_noise(x: Tensor, draw: _Draw, pixels: torch.Generator) -> Tensor:
     mosaic = _bayer(raw)
     noise = torch.randn(mosaic.shape, generator=pixels, device=x.device)
     noise = noise * (_each(a, x) * mosaic + _each(b, x)).sqrt()
-    # Demosaicing is linear, so that of the noise alone is what it adds.
+    # Demosaicing is linear, so it can be applied to the noise alone.
     raw_noise = demosaic(noise, malvar)
 
     def developed(values: Tensor) -> Tensor:
@@ -151,7 +149,7 @@ def _inverse_curve(x: Tensor) -> Tensor:
 
 
 def _bayer(raw: Tensor) -> Tensor:
-    """What a sensor with an RGGB mosaic sees of (B, 3, H, W): (B, 1, H, W)."""
+    """The RGGB mosaic (B, 1, H, W) of a picture (B, 3, H, W)."""
     mosaic = raw[:, 1:2].clone()
     mosaic[..., ::2, ::2] = raw[:, 0:1, ::2, ::2]
     mosaic[..., 1::2, 1::2] = raw[:, 2:3, 1::2, 1::2]
@@ -160,7 +158,7 @@ def _bayer(raw: Tensor) -> Tensor:
 
 def _split(noise: Tensor) -> tuple[Tensor, Tensor]:
     """Luma (B, 1, H, W), and what is left of the colours (B, 3, H, W)."""
-    luma = torch.einsum("c,bchw->bhw", noise.new_tensor(_LUMA), noise).unsqueeze(1)
+    luma = torch.einsum("c,bchw->bhw", noise.new_tensor(LUMA_WEIGHTS), noise).unsqueeze(1)
     return luma, noise - luma
 
 

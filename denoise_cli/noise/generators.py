@@ -1,4 +1,4 @@
-"""Where random numbers are drawn."""
+"""Random generators on the device of the pixels."""
 
 from __future__ import annotations
 

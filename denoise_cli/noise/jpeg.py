@@ -1,7 +1,7 @@
 """The loss of baseline JPEG, batched and on any device.
 
 Only quantisation loses anything in JPEG, so the entropy coding is left out. Tables and
-quality scaling are those of ITU-T T.81 annex K and libjpeg; colour is JFIF's YCbCr.
+quality scaling follow ITU-T T.81 annex K and libjpeg; colour is JFIF's YCbCr.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _CHROMA = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of red, green and blue (Rec. 601)."""
+_TO_YCC = (LUMA_WEIGHTS, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 

@@ -50,7 +50,7 @@ SYNTAX = (
     "basic, intense, blind, camera, correlated, real, gaussian:S (0 to 1, clipped), "
     "awgn:S (of 255, not clipped), camera:S or correlated:S (of 255)"
 )
-"""What the help texts and messages say of noises."""
+"""The syntax of noises, for help texts and messages."""
 
 
 def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
@@ -88,9 +88,16 @@ def canonical_noise(value: str | Mapping[str, Any]) -> str:
 
 
 def is_mixture(text: str) -> bool:
-    """Whether a noise, from which each picture draws its own, has no one level to score at."""
+    """Whether the noise has no single level to validate at."""
     specs = parse_noise(text)
     return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
+
+
+def gaussian_level(text: str) -> float | None:
+    """Sigma on [0, 1] of a noise that is Gaussian alone and of one level; None for all others."""
+    spec, *others = parse_noise(text)
+    low, high = spec.sigma
+    return low if spec.kind == "gaussian" and not spec.impulse and low == high and not others else None
 
 
 def is_real(specs: Sequence[NoiseSpec]) -> bool:

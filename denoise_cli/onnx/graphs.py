@@ -1,6 +1,6 @@
 """Networks as ONNX graphs, built from the tensors of a weight file without torch.
 
-The `graph.py` of an architecture says again what its `network.py` says; a test holds that both
+The `graph.py` of an architecture repeats its `network.py` as ONNX operators; a test checks that both
 compute the same.
 """
 

@@ -12,7 +12,7 @@ from denoise_cli.photo.denoise_rows import Controls, denoise_rows
 from denoise_cli.photo.first_look import take_first_look
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
-# Noise takes float pictures beyond 1, but not so far; a picture on 0..255 is seldom darker than this.
+# Noise pushes floats slightly past 1; a larger maximum means 0..255 data was passed as float.
 _MOST = 16.0
 
 
@@ -52,7 +52,7 @@ def denoise(
 
 
 class ArrayRows:
-    """An array in memory as rows; see `photo.rows.Rows`."""
+    """An array in memory as rows; see `photo.pixels.types.Rows`."""
 
     def __init__(self, image: NDArray[Any]) -> None:
         if image.ndim not in {2, 3} or 0 in image.shape:
@@ -79,7 +79,7 @@ class ArrayRows:
 
 
 class _Collected:
-    """A sink that keeps what it is given."""
+    """A sink that collects the strips."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype

@@ -1,4 +1,4 @@
-"""Many photos: reading and writing of one overlap with computing another."""
+"""Denoise many photos: one is read or written while another is computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one photo: a result, an error, or neither where it was left out."""
+    """The outcome of one photo: a result, an error, or neither if it was skipped."""
 
     item: Item
     result: Result | None = None

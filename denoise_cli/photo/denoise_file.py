@@ -1,4 +1,4 @@
-"""From one file to one file: read, take_first_look, denoise, write."""
+"""Denoise one file into another: read, inspect, denoise, write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OnShare = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the user wants done to every photo.
+    """Settings for every photo.
 
     Attributes:
         controls: How much to denoise.
@@ -43,13 +43,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was done.
+    """The result of one photo.
 
     Attributes:
         output: The file written.
         photo: What was read.
         noise: As estimated before.
-        notes: What was converted or dropped, for the user.
+        notes: Conversions and losses, for the user.
         seconds: From opening the photo to closing the result.
     """
 
@@ -84,7 +84,7 @@ def denoise_file(
 
 
 def _remarks(found: FirstLook, info: ModelInfo, changed: float) -> tuple[str, ...]:
-    """What to say of a photo and of what the network would have changed in it (root mean square)."""
+    """Notes on a photo; `changed` is the RMS change that the network would have made."""
     notes = []
     if found.exceeds:
         notes.append("values outside 0 to 1 were cut off")
@@ -92,7 +92,7 @@ def _remarks(found: FirstLook, info: ModelInfo, changed: float) -> tuple[str, ..
     if limits_of(noise, info) == Limits(0.0, 0.0):
         notes.append("no noise was found, so the picture is left as it is")
     level = float(np.hypot(noise.luma, noise.chroma))
-    # Of what is changed, the noise is one part, the network's error the other.
+    # The change is the noise plus the network's error.
     if info.name != DEFAULT_MODEL and changed**2 > 2 * level**2:
         notes.append(
             f"{info.name} would change this picture by {255 * changed:.1f} of 255, more than noise of "

@@ -26,14 +26,14 @@ from denoise_cli.photo.tiling.row_buffer import RowBuffer
 from denoise_cli.photo.tiling.run_windows import WindowRunner
 
 _COPIED_ROWS = 32
-# In standard deviations of the noise: what is changed more in a stretched picture is a star.
+# In standard deviations of the noise: larger changes in a stretched picture are stars.
 _MOST = 4.0
 _Place = tuple[slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How much to denoise.
+    """The strength of denoising.
 
     Attributes:
         tile: `auto`, `exact`, or the side of square windows in pixels.
@@ -63,7 +63,7 @@ def denoise_rows(
         on_share: Called with the share of the photo finished since the last call.
 
     Returns:
-        Root mean square of what the network would have changed, on the network's scale [0, 1].
+        RMS change that the network would have made, on the network's scale [0, 1].
 
     Raises:
         UsageError: `controls.tile` is not understood or too small for the model.
@@ -91,7 +91,7 @@ def denoise_rows(
         if rows.alpha:
             _keep_hidden(result, kept)
         sink.write(result)
-        # The next rows are computed before this name is used again.
+        # Free the strip before computing the next one.
         del result
     return float(np.sqrt(window.changed / (rows.height * rows.width)))
 
@@ -100,7 +100,7 @@ class _Window:
     """Cleans the windows of one photo.
 
     Attributes:
-        changed: Sum over pixels of the mean square of what the network would have changed so far.
+        changed: Sum over pixels of the squared change that the network would have made so far.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class _Window:
         self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail)
 
     def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> Array:
-        """What is kept of a window of the photo's planes (C, h, w), cleaned."""
+        """The kept part of a window of the photo's planes (C, h, w), cleaned."""
         assert self._run is not None
         stretch = self._found.stretch
         seen = noisy if stretch is None else stretch(noisy)
@@ -135,7 +135,7 @@ class _Window:
 
 
 def _copy(rows: Rows, sink: Sink, on_share: Callable[[float], None]) -> None:
-    """Hand a photo on as it is, but for the depth and for floats outside [0, 1]."""
+    """Copy a photo unchanged, but for the depth and for floats outside [0, 1]."""
     for strip in rows.strips(_COPIED_ROWS):
         same = strip.dtype == sink.dtype and strip.dtype.kind == "u"
         sink.write(strip if same else from_planes(to_planes(strip), sink.dtype))
@@ -159,7 +159,7 @@ def halo_of(denoiser: PhotoDenoiser, tile: str) -> int:
 
 
 def _around(rows: Span, columns: Span, height: int, width: int) -> tuple[_Place, _Place]:
-    """Where in a window lies what is kept, with `REACH` pixels around it; where in that, what is kept."""
+    """Slices of the kept part with `REACH` pixels around it in a window, and of the kept part in that."""
     outer, inner = [slice(None)], [slice(None)]
     for span, size in ((rows, height), (columns, width)):
         start, stop = span.keep_start, min(span.keep_stop, size)

@@ -1,4 +1,4 @@
-"""What is learnt of the whole photo before the work begins."""
+"""The first look at a photo: facts of the whole picture, before denoising."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAMPLE = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class FirstLook:
-    """What must be known before the work begins.
+    """Facts of the whole photo.
 
     Attributes:
         grey: Whether all colour channels are the same everywhere.
@@ -81,7 +81,7 @@ class _Look:
                 self._bands.append(band.copy())
 
     def stretch(self) -> Stretch | None:
-        """What the photo needs; 8 bits are never linear."""
+        """The stretch that the photo needs; 8-bit photos need none."""
         if not self._high:
             return None
         values = [to_planes(self._seen(band))[:, ::2, ::2].ravel() for band in self._bands]

@@ -1,4 +1,4 @@
-"""Which images make up a step. Everything follows from (seed, step): nothing to save or restore."""
+"""The batch of each training step. It follows from (seed, step) alone: nothing to save or restore."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Batch:
 class Batches:
     """Draws the batch of any step.
 
-    The images of a data set are one endless row of shuffled passes; step `s` takes images
+    The indices of a data set form one endless sequence of shuffled passes; step `s` takes images
     `s * batch_size` onward, so every image comes once per pass and batches are always full.
 
     Attributes:
@@ -89,7 +89,7 @@ class Batches:
     weaker: float = 0.0
     rank: int = 0
     world: int = 1
-    # With the object, so that no data set outlives its run.
+    # Cached in the object, so that no data set outlives its run.
     _order: PassOrder = field(default_factory=lambda: lru_cache(16)(_pass_order), repr=False, compare=False)
 
     def __getitem__(self, step: int) -> Batch:
@@ -141,7 +141,7 @@ class Batches:
             clean = clean.contiguous(memory_format=torch.channels_last)
             noisy = add_noise(clean, self.noise, generator)
         else:
-            # Neither shrunk nor enlarged: noise is what it is at the pixels of the camera.
+            # Not rescaled: camera noise is valid only at the camera's pixel size.
             halves = torch.cat(paired_crops(source, indices, stream.crop, generator), 1)
             halves = halves.to(self.device, non_blocking=True).float().div_(255)
             noisy, clean = self._turned(halves, generator).chunk(2, 1)
@@ -192,7 +192,7 @@ class Prefetcher:
 
 
 def _row(source: Images, start: int, count: int, seed: int, pass_order: PassOrder) -> Tensor:
-    """`count` image indices from position `start` of the endless row of shuffled passes."""
+    """`count` image indices from position `start` of the endless sequence of shuffled passes."""
     picked: list[Tensor] = []
     length = len(pass_order(source, derive_seed(seed, 0)))
     while count > 0:

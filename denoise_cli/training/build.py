@@ -82,7 +82,7 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
 def _classifier_state(
     config: TrainConfig, kind: str, classes: Sequence[str]
 ) -> tuple[Architecture, dict[str, Tensor]]:
-    """The classifier that guides: the one named, else that of the weights to start from, else the bundled."""
+    """The guiding classifier: the one named, else the one in `init`, else the bundled one."""
     given, batch_norm = config.classifier, config.batch_norm
     if given is None and config.init is not None:
         start = read_header(find_weights(config.init))

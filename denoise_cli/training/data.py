@@ -14,7 +14,7 @@ from denoise_cli.data.folder import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pairs import without_pairs
-from denoise_cli.data.source import Images, ImageSource, centre_cropped, resized
+from denoise_cli.data.source import Images, ImageSource, centre_cropped, evenly_spaced, resized
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scores.guidance_logits import true_classes
 from denoise_cli.evaluation.scores.test_images import check_noise
@@ -156,8 +156,7 @@ def _hold_out(source: Images, share: float, seed: int) -> tuple[Images, Images]:
 
 def _centre_crops(source: Images, size: int, limit: int) -> ImageSource:
     """At most `limit` images, evenly spread, cut to their centres."""
-    count = min(max(1, limit), len(source))
-    return centre_cropped(source.subset([i * len(source) // count for i in range(count)]), size)
+    return centre_cropped(source.subset(evenly_spaced(len(source), max(1, limit))), size)
 
 
 def _concatenate(sources: Sequence[ImageSource]) -> ImageSource:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from denoise_cli.config import OptimConfig
+
+_Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 def build_optimizer(model: nn.Module, config: OptimConfig, device: torch.device) -> torch.optim.Optimizer:
@@ -28,27 +32,35 @@ def learning_rate(config: OptimConfig, step: int, total: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-class MovingAverage:
-    """Exponential moving average of a model's floating-point state.
+def moving_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of the weights and buffers of `model`, which it copies.
 
-    The decay rises with the step, min(decay, (1 + step) / (10 + step)), so that the first
-    weights are soon forgotten.
+    The decay of update n (from 0) is min(decay, (1 + n) / (10 + n)), so that the first weights
+    are soon forgotten; update 0 copies.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    def update(averages: _Tensors, values: _Tensors, _: Tensor | int) -> None:
+        # Read from the CPU: the count that is passed in lies on the device, and reading it waits.
+        count = int(average.n_averaged)
+        blend = get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))  # type: ignore[no-untyped-call]
+        blend(averages, values, count)
 
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Move toward the model's state after optimiser step `step` (from 0)."""
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        floating: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for name, value in model.state_dict().items():
-            mine = self.state[name]
-            if mine.is_floating_point():
-                floating[0].append(mine)
-                floating[1].append(value)
-            else:
-                mine.copy_(value)
-        torch._foreach_lerp_(floating[0], floating[1], weight)
+    average = AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    return average
+
+
+def restore_average(
+    average: AveragedModel, state: Mapping[str, Tensor] | None, model: nn.Module, step: int
+) -> None:
+    """Continue the average of a checkpoint that was saved after `step` updates.
+
+    Args:
+        state: The average as saved: the state of an `AveragedModel`, the averaged weights by their
+            names in the model (what earlier versions saved), or None where the run had no average;
+            then it begins at the weights of `model`.
+    """
+    if state is not None and "n_averaged" in state:
+        average.load_state_dict(state)
+        return
+    average.module.load_state_dict(model.state_dict() if state is None else state)
+    average.n_averaged.fill_(step)

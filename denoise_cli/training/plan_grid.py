@@ -20,7 +20,7 @@ TrainOne = Callable[[RunConfig, bool, bool], Any]
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run of the grid: a cell's, or that of the classifier that its model needs.
+    """One run of the grid: of a cell, or of the classifier that its model needs.
 
     Attributes:
         resume: Whether its folder is there already.
@@ -45,8 +45,8 @@ class Wanted:
 
 
 def training_folder(config: CompareConfig) -> Path:
-    """Where the runs of a grid lie: `weights`, or runs/RECIPE-DATASET."""
-    dataset = Path(config.data.dataset.rstrip("/")).name.lower()
+    """The folder of a grid's runs: `weights`, or runs/RECIPE-DATASET."""
+    dataset = Path(config.data.dataset).name.lower()
     return config.weights or Path("runs") / f"{Path(config.recipe).name}-{dataset}"
 
 
@@ -58,7 +58,9 @@ def train_grid(
     Arguments and errors as `train_planned`.
     """
     wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
-    return {item.cell: why for item, why in train_planned(list(plan(config, wanted)), train_one, note)}
+    failed = train_planned(list(plan(config, wanted)), train_one, note)
+    # A model fails after the classifier that guides it, for the same reason.
+    return {item.cell: why for item, why in reversed(failed)}
 
 
 def train_planned(
@@ -68,7 +70,7 @@ def train_planned(
 
     Args:
         train_one: Trains a config; its second argument says to resume, its third to overwrite.
-        note: Told which run begins.
+        note: Called with a line on each run that begins.
 
     Returns:
         The runs that failed, and why.
@@ -80,7 +82,7 @@ def train_planned(
     for number, item in enumerate(planned, 1):
         note(f"Run {number} of {len(planned)}: {item.config.folder}{', continued' if item.resume else ''}")
         try:
-            train_one(item.config, item.resume, False)
+            train_one(item.config, item.resume, False)  # noqa: FBT003, a Callable has no keywords
         except Interrupted as error:
             error.hint = "Give the same command again to go on."
             raise
@@ -118,7 +120,7 @@ def _plan_run(
     config: CompareConfig, want: Wanted, kind: type[RunConfig], recipe: str, more: Mapping[str, Any]
 ) -> PlannedRun:
     cell = want.cell
-    # Only the study's two noises have recipes of their own; any other takes that of `basic`.
+    # Only the study's two noises have recipes; any other noise takes the recipe of `basic`.
     noise = cell.noise if cell.noise in {"basic", "intense"} else "basic"
     flags: dict[str, Any] = {
         "data.dataset": config.data.dataset,

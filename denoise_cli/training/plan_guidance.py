@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 from denoise_cli.config import CompareConfig
@@ -48,16 +49,14 @@ def _check_labels(config: CompareConfig) -> None:
 
 
 def _wanted(config: CompareConfig) -> Iterator[Wanted]:
-    for seed in config.train_seeds:
-        for noise in config.train_noise or config.noise:
-            for batch_norm in config.batch_norm:
-                for number, model in enumerate(config.models):
-                    cell = CellName(model, batch_norm, noise)
-                    # All share one plain U-Net, by the recipe of the first guided model.
-                    if number == 0:
-                        yield Wanted(cell, seed, {"model": unguided(model)})
-                    for injection in config.injection:
-                        for source in config.guidance:
-                            if source != "none":
-                                flags = {"guidance.source": source, "guidance.injection": injection}
-                                yield Wanted(cell, seed, flags)
+    noises = config.train_noise or config.noise
+    for seed, noise, batch_norm, model in product(
+        config.train_seeds, noises, config.batch_norm, config.models
+    ):
+        cell = CellName(model, batch_norm, noise)
+        # All share one plain U-Net, by the recipe of the first guided model.
+        if model == config.models[0]:
+            yield Wanted(cell, seed, {"model": unguided(model)})
+        for injection, source in product(config.injection, config.guidance):
+            if source != "none":
+                yield Wanted(cell, seed, {"guidance.source": source, "guidance.injection": injection})

@@ -11,7 +11,7 @@ from denoise_cli.config import RunConfig, load_config
 from denoise_cli.data.load import is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
-from denoise_cli.errors import ConfigError, OutputExists, quoted
+from denoise_cli.errors import ConfigError, OutputExists, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
@@ -25,7 +25,7 @@ _NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished run reached.
+    """The outcome of a finished run.
 
     Attributes:
         run: Its folder.
@@ -70,7 +70,7 @@ def train(
             data = with_classes(data, architecture.classes)
         shown = reporter if world.is_main else _Silent()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
-        # Only now that all is known to fit does anything of an old run go.
+        # Delete the old run only once the new one has been validated.
         if world.is_main:
             _take(run, config, keep=resume or was_restarted())
         world.wait()
@@ -91,7 +91,7 @@ def _report_skipped(data: Data, reporter: Reporter) -> None:
     if data.skipped:
         named = "\n  ".join(data.skipped[:_NAMED])
         more = f"\n  and {len(data.skipped) - _NAMED} more" if len(data.skipped) > _NAMED else ""
-        reporter.note(f"{len(data.skipped)} files were left out:\n  {named}{more}")
+        reporter.note(f"{left_out(len(data.skipped))}:\n  {named}{more}")
 
 
 class _Silent:
@@ -111,7 +111,7 @@ class _Silent:
 
 
 def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Make sure that nothing of another run is lost unasked."""
+    """Refuse to overwrite another run unasked."""
     if resume:
         _check_same(run, config)
         return
@@ -120,18 +120,20 @@ def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool
     if run.path.is_dir() and not any(run.path.iterdir()):
         return
     if not run.config.exists():
-        raise OutputExists(f"{run.path} is there already and is not a run folder.", "Choose another --out.")
+        raise OutputExists(
+            f"{run.path} is there already and is not a run folder.", "Choose another --output."
+        )
     if not overwrite:
         state = "a finished run" if run.is_finished else "an unfinished run"
         raise OutputExists(
             f"{run.path} holds {state} already.",
             f"Continue it with --resume {quoted(run.path)}, replace it with --overwrite, "
-            "or choose another --out.",
+            "or choose another --output.",
         )
 
 
 def _check_same(run: RunFolder, config: RunConfig) -> None:
-    """A run goes on with the network that it began with."""
+    """Refuse to resume a run with another network."""
     if not run.config.is_file():
         return
     stored = load_config(type(config), str(run.config), [], {})
@@ -140,7 +142,7 @@ def _check_same(run: RunFolder, config: RunConfig) -> None:
         if begun != asked:
             raise ConfigError(
                 f"The run {run.path} has {key} {begun}, so it cannot go on with {key} {asked}.",
-                f"Leave that out, or train anew: denoise {config.command} --out FOLDER ...",
+                f"Leave that out, or train anew: denoise {config.command} --output FOLDER ...",
             )
 
 

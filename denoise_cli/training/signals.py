@@ -24,10 +24,10 @@ class Interrupted(DenoiseError):
 
 @contextmanager
 def catch_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying by them; a second one is not held back."""
+    """Collect SIGINT and SIGTERM instead of exiting; a second signal exits at once."""
     received: list[int] = []
 
-    def handle(signum: int, frame: FrameType | None) -> None:
+    def handle(signum: int, _frame: FrameType | None) -> None:
         received.append(signum)
         signal.signal(signum, signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""What is learned: denoising or classifying. Each task knows its loss and its validation."""
+"""Training tasks: denoising and classifying, each with its loss and its validation."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -22,14 +20,14 @@ from denoise_cli.training.build import build_task
 from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from denoise_cli.training.data import Data
 from denoise_cli.training.meter import Meter
-from denoise_cli.training.optim import MovingAverage, build_optimizer, learning_rate
+from denoise_cli.training.optim import build_optimizer, learning_rate, moving_average, restore_average
 from denoise_cli.training.parallel import WrappedModel
 from denoise_cli.training.signals import Interrupted, catch_signals
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 
 LOG_SECONDS = 1.0
-# Processes agree on a stop only so often, because agreeing waits for the device.
+# Steps between checks for a stop, because agreeing on one waits for the device.
 STOP_EVERY = 10
 
 
@@ -46,7 +44,7 @@ class Reporter(Protocol):
         """Called after each validation."""
 
     def note(self, text: str) -> None:
-        """Something the user should know."""
+        """A message to the user."""
 
 
 class Trainer:
@@ -76,7 +74,7 @@ class Trainer:
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config.optim, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.average = MovingAverage(self.model, config.optim.ema) if config.optim.ema else None
+        self.average = moving_average(self.model, config.optim.ema) if config.optim.ema else None
         self.wrapped = WrappedModel(self.model, config, device, world, self.total, reporter.note)
         batches = Batches(
             tuple(on_device(stream, device) for stream in data.streams),
@@ -125,13 +123,13 @@ class Trainer:
                     saved = time.monotonic()
                     meter.restart()
             if self.world.any(not self.run_folder.last.is_file(), self.device):
-                # It had been stopped before its first validation, at the length that is now asked for.
+                # Resumed at its final step without ever having been validated: write the weights now.
                 scores = self._validate()
             self._save()
         self._event("done", **scores)
 
     def _train_mode(self) -> None:
-        """The mode for training; batch norms that are frozen keep the statistics they have."""
+        """Switch to training mode; frozen batch norms keep their statistics."""
         self.model.train()
         if self.config.freeze_batch_norm:
             for module in self.model.modules():
@@ -153,7 +151,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average is not None:
-            self.average.update(self.model, self.step)
+            self.average.update_parameters(self.model)
         return self.world.mean(loss.detach())
 
     def _stops(self, received: list[int]) -> bool:
@@ -179,35 +177,22 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         start = time.perf_counter()
         better = False
-        with self._averaged() as model:
-            # Each process has batch statistics of its own images; scored and saved are those of rank 0.
-            self.world.copy_from_main(model.buffers())
-            scores = self.task.validate(model, self.data.validation, self.device, self.world)
-            value = scores[self.task.metric]
-            if self.data.held_out and (self.best is None or value > self.best):
-                better, self.best = True, value
-            if self.world.is_main:
-                save_weights(self.run_folder.last, model, self.architecture)
-                if better:
-                    save_weights(self.run_folder.best, model, self.architecture)
+        model = self.model if self.average is None else self.average.module
+        # Each process has the batch statistics of its own images; those of rank 0 are scored and saved.
+        self.world.copy_from_main(model.buffers())
+        scores = self.task.validate(model, self.data.validation, self.device, self.world)
+        value = scores[self.task.metric]
+        if self.data.held_out and (self.best is None or value > self.best):
+            better, self.best = True, value
+        if self.world.is_main:
+            save_weights(self.run_folder.last, model, self.architecture)
+            if better:
+                save_weights(self.run_folder.best, model, self.architecture)
         self._train_mode()
         self.seconds += time.perf_counter() - start
         self._event("validation", **scores)
         self.reporter.validation(self.step, scores, better)
         return scores
-
-    @contextmanager
-    def _averaged(self) -> Iterator[nn.Module]:
-        """The model with its averaged weights, if there are any, for the time of the block."""
-        if self.average is None:
-            yield self.model
-            return
-        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average.state)
-        try:
-            yield self.model
-        finally:
-            self.model.load_state_dict(kept)
 
     def _event(self, name: str, **values: float | str) -> None:
         if self.world.is_main:
@@ -220,7 +205,7 @@ class Trainer:
             step=self.step,
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            average=self.average.state if self.average else None,
+            average=None if self.average is None else self.average.state_dict(),
             scaler=self.scaler.state_dict() if self.scaler.is_enabled() else None,
             best=self.best,
             seconds=self.seconds,
@@ -240,11 +225,7 @@ class Trainer:
         self.model.load_state_dict(state.model)
         self.optimizer.load_state_dict(state.optimizer)
         if self.average is not None:
-            # A run that had no average until now begins one at its present weights.
-            known = self.model.state_dict() if state.average is None else state.average
-            self.average.state = {
-                name: value.detach().to(self.device, copy=True) for name, value in known.items()
-            }
+            restore_average(self.average, state.average, self.model, state.step)
         if state.scaler is not None:
             self.scaler.load_state_dict(state.scaler)
         self.step, self.best, self.seconds = state.step, state.best, state.seconds

@@ -1,4 +1,4 @@
-"""What a weight file says of itself; imports no torch."""
+"""The header of a weight file: the architecture it holds. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Architecture:
         classes: Class names in the order of the logits; empty for plain denoisers.
         image_size: Picture size of the classifier, in pixels.
         noise: Noise that it was trained on.
-        guidance: What a guided denoiser is told; unused by all others.
-        injection: How it is told.
+        guidance: Source of a guided denoiser; unused by all others.
+        injection: How the guidance enters the U-Net.
     """
 
     kind: Kind
@@ -43,11 +43,11 @@ class Architecture:
 
 
 def reject_external_guidance(architecture: Architecture, path: str | Path) -> None:
-    """Refuse a denoiser that must be told more than a photo shows; raises `WeightsError`."""
+    """Refuse a denoiser whose guidance cannot be computed from a photo; raises `WeightsError`."""
     if architecture.guidance in NEEDS_EXTERNAL_LOGITS:
         raise WeightsError(
-            f"{path} has `{architecture.guidance}` guidance: it is told of each picture what no photo "
-            "shows, so it can only be scored on test images.",
+            f"{path} has `{architecture.guidance}` guidance, which needs information that no "
+            "photo shows, so it can only be scored on test images.",
             "Use weights with predicted, features or zero guidance.",
         )
 

@@ -1,4 +1,4 @@
-"""What `denoise models` lists."""
+"""The rows of `denoise models`: architectures and weights."""
 
 from __future__ import annotations
 
@@ -48,12 +48,10 @@ def list_weights(runs: Path = Path("runs")) -> list[dict[str, Any]]:
             {
                 "name": entry.name,
                 "path": str(entry.path),
-                "model": card["model"],
-                "batch_norm": card["batch_norm"],
-                "noise": card["noise"],
-                "scores": {
-                    row["noise"]: row["psnr"] for row in card["scores"] if row["set"] == "stl10-part/test"
-                },
+                "model": card.model,
+                "batch_norm": card.batch_norm,
+                "noise": card.noise,
+                "scores": {row.noise: row.psnr for row in card.scores if row.set == "stl10-part/test"},
                 "bytes": entry.path.stat().st_size,
             }
         )

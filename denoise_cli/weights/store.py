@@ -1,17 +1,19 @@
-"""Where weights are found: bundled in the package, in a run folder, or a file."""
+"""Find weights: bundled in the package, in a run folder, or a file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
+
+if TYPE_CHECKING:
+    from denoise_cli.weights.card import Card, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,13 @@ class Bundled:
     """A weight file inside the package and its card."""
 
     path: Path
-    card: dict[str, Any]
+
+    @property
+    def card(self) -> Card:
+        """Its card, read when asked for: a photo is cleaned without it."""
+        from denoise_cli.weights.card import read_card
+
+        return read_card(self.path.with_suffix(".json"))
 
     @property
     def name(self) -> str:
@@ -29,12 +37,12 @@ class Bundled:
     @property
     def starts_from_folded_batch_norm(self) -> bool:
         """Whether training once began from the file with batch norm, folded into the convolutions."""
-        with_batch_norm = bundled_name(self.card["model"], batch_norm=True)
-        training = self.card["training"]
+        with_batch_norm = bundled_name(self.card.model, batch_norm=True)
+        training: Training | None = self.card.training
         while training is not None and with_batch_norm != self.name:
-            if training["init"] == with_batch_norm:
+            if training.init == with_batch_norm:
                 return True
-            training = training.get("start")
+            training = training.start
         return False
 
 
@@ -48,10 +56,7 @@ def bundled_name(model: str, batch_norm: bool) -> str:
 def list_bundled() -> list[Bundled]:
     """All weight files in the package, by name."""
     folder = Path(str(files("denoise_cli.weights"))) / "bundled"
-    found = []
-    for path in sorted(folder.glob("*.safetensors")):
-        found.append(Bundled(path, json.loads(path.with_suffix(".json").read_text())))
-    return found
+    return [Bundled(path) for path in sorted(folder.glob("*.safetensors"))]
 
 
 def find_bundled(model: str, batch_norm: bool) -> Path:
@@ -66,6 +71,18 @@ def find_bundled(model: str, batch_norm: bool) -> Path:
         f"No weights are bundled for {model}{setting}.",
         f"Train them: denoise train {model}{flag} --dataset stl10, then add --weights RUN.",
     )
+
+
+def label_of(path: Path) -> str:
+    """What results call a weight file: its run's name, else its own; empty for a bundled one."""
+    if any(path == entry.path for entry in list_bundled()):
+        return ""
+    if path.name == "best.safetensors" or (
+        path.name == "last.safetensors" and not path.with_name("best.safetensors").is_file()
+    ):
+        return path.resolve().parent.name
+    own = path.stem
+    return f"{path.resolve().parent.name}-last" if own == "last" else own
 
 
 def find_weights(name: str) -> Path:
@@ -119,8 +136,8 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
         _check_classes(given, found.classes, classes, hint)
         return path
     for entry in list_bundled():
-        info = DENOISERS[entry.card["model"]]
-        if info.classifier == kind and entry.card["batch_norm"] == batch_norm:
+        info = DENOISERS[entry.card.model]
+        if info.classifier == kind and entry.card.batch_norm == batch_norm:
             _check_classes("The bundled classifier", read_header(entry.path).classes, classes, hint)
             return entry.path
     setting = "with" if batch_norm else "without"
@@ -130,4 +147,5 @@ def find_classifier(kind: str, batch_norm: bool, classes: Sequence[str], given: 
 def _check_classes(who: str, known: Sequence[str], wanted: Sequence[str], hint: str) -> None:
     missing = [name for name in wanted if name not in known]
     if missing:
-        raise WeightsError(f"{who} does not know the classes {', '.join(missing)} of this data set.", hint)
+        noun = "class" if len(missing) == 1 else "classes"
+        raise WeightsError(f"{who} does not know the {noun} {', '.join(missing)} of this data set.", hint)

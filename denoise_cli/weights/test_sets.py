@@ -1,4 +1,4 @@
-"""Which images and noises the cards of weights are scored on, for the cards, their tables and their peers."""
+"""The test sets and noises that weight cards are scored on."""
 
 from __future__ import annotations
 

@@ -33,9 +33,7 @@ def test_the_whole_grid_on_a_fresh_machine(denoise: Command) -> None:
     cells = [cell for cell in json.loads(result.stdout)["cells"] if cell["kind"] == "model"]
     assert len({(c["method"], c["batch_norm"], c["noise"]) for c in cells}) == len(cells) == 20
     for cell in cells:
-        assert (cell["psnr"] is None) == bool(cell["missing"])
-        if cell["missing"]:
-            assert cell["make"].startswith("denoise compare --train --models")
+        assert cell["psnr"] is not None, cell["missing"]
 
 
 def test_a_comparison_is_drawn_again_without_torch(
@@ -103,7 +101,7 @@ def test_a_grid_is_trained_once_and_a_failure_stops_only_its_cell(
     blocked.write_text("in the way")
     first = denoise(*arguments)
     assert first.returncode == 1
-    assert "1 cells could not be trained" in first.stderr
+    assert "1 cell could not be trained" in first.stderr
     cells = {cell["method"]: cell for cell in json.loads(first.stdout)["cells"]}
     assert "is not a run folder" in cells["cae"]["missing"]
     assert cells["cnn_unet"]["psnr"] is not None
@@ -163,7 +161,7 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
         (("--weights", "empty"), 1, "empty holds no finished runs"),
         (("--dataset", "empty"), 1, "No images in empty"),
         (("--dataset", "small"), 1, "tiny.png has 8x40 pixels"),
-        (("--dataset", "mixed", "--benchmark", "awgn"), 1, "mixes 1 grey and 1 colour images"),
+        (("--dataset", "mixed", "--benchmark", "awgn"), 1, "mixes 1 grey image with 1 colour image"),
         (("--benchmark", "awgn", "--noise", "basic"), 2, "unclipped noise only"),
         (("--from", "other.json"), 1, "does not hold the results of a comparison"),
         (("--from", "nothing.json"), 1, "no file nothing.json"),

@@ -56,7 +56,7 @@ def test_a_run_on_pairs_is_trained_and_tested(denoise: Command, pairs: Path, tmp
     assert done.returncode == 0, done.stderr
     row = strict(done.stdout)
     assert (row["noise"], row["n"], row["trained_on"]) == ("real", 2, "real")
-    folder = tmp_path / "results/photo_unet-pairs-real"
+    folder = tmp_path / f"results/photo_unet-pairs-real-{run.name}"
     scores = strict((folder / "scores.json").read_text())
     with Image.open(folder / "pictures.png") as sheet:
         assert sheet.size[0] > 3 * 48
@@ -76,22 +76,11 @@ def test_a_run_on_pairs_is_trained_and_tested(denoise: Command, pairs: Path, tmp
         assert scores["per_image"]["noisy_ssim"][number] == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_is_scored_is_what_denoise_image_makes(denoise: Command, pairs: Path, tmp_path: Path) -> None:
-    done = denoise("compare", "--benchmark", "real", "--models", "cae", "--dataset", pairs, "-o", "r.json")
-    assert done.returncode == 0, done.stderr
-    cells = {cell["method"]: cell for cell in strict((tmp_path / "r.json").read_text())["cells"]}
-    done = denoise("denoise-image", pairs / "test/noisy", "--model", "cae", "-o", "out")
-    assert done.returncode == 0, done.stderr
-    for number, path in enumerate(sorted((tmp_path / "out").rglob("*.png"))):
-        expected = peak_signal_noise_ratio(read(pairs / f"test/clean/{number}.png"), read(path), data_range=1)
-        assert cells["cae"]["image_psnr"][number] == pytest.approx(expected, abs=0.02)
-
-
 def test_the_benchmark_end_to_end(denoise: Command, pairs: Path, tmp_path: Path) -> None:
     arguments = ("compare", "--benchmark", "real", "--dataset", pairs)
-    done = denoise(*arguments, "--format", "json", "-o", "out")
+    done = denoise(*arguments, "-o", "out")
     assert done.returncode == 0, done.stderr
-    found = strict(done.stdout)
+    found = strict((tmp_path / "out/results.json").read_text())
     assert found["benchmark"] == "real"
     cells = found["cells"]
     assert {cell["noise"] for cell in cells} == {"real"}
@@ -144,7 +133,7 @@ def test_pictures_without_partners_are_named(denoise: Command, pairs: Path) -> N
     for command in (("train", "cae", *QUICK), ("test", "cae"), ("compare", "--models", "cae")):
         done = denoise(*command, "--dataset", pairs)
         assert done.returncode == 0, done.stderr
-        assert "1 files were left out" in done.stderr + done.stdout
+        assert "1 file was left out" in done.stderr + done.stdout
         assert "clean/lonely.png: no noisy picture of this name" in done.stderr + done.stdout
 
 

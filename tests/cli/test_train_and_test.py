@@ -46,7 +46,7 @@ def test_a_run_can_be_tested_listed_and_used(
     row = json.loads(done.stdout)
     assert (row["model"], row["noise"], row["n"]) == ("cae", "intense", 8)
     assert row["psnr_interval"][0] <= row["psnr"] <= row["psnr_interval"][1]
-    folder = tmp_path / "results" / "cae-images-intense-bn"
+    folder = tmp_path / "results" / f"cae-images-intense-bn-{run.name}"
     scores = json.loads((folder / "scores.json").read_text())
     assert len(scores["per_image"]["psnr"]) == len(scores["images"]) == 8
     assert sum(scores["per_image"]["psnr"]) / 8 == pytest.approx(row["psnr"], abs=1e-5)
@@ -177,7 +177,7 @@ def test_what_cannot_be_scored_is_told(denoise: Command, image_folder: Path, tmp
     bad.write_bytes(b"no picture")
     score = ("test", "cae", "--dataset", image_folder)
     done = denoise(*score, "--json")
-    assert "1 files were left out" in done.stderr
+    assert "1 file was left out" in done.stderr
     assert len(json.loads(done.stdout)["skipped"]) == 1
     Image.new("RGB", (5, 5)).save(bad)
     done = denoise(*score)

@@ -81,8 +81,8 @@ def test_an_unknown_key_of_set_is_blamed_on_set() -> None:
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["model=unet", "batch_size=0"], "batch_size in --set: input should be greater than 0"),
-        (["model=unet", "batch_size=many"], "batch_size in --set: .*valid integer"),
+        (["model=unet", "batch_size=0"], "batch_size in --set must be a whole number above 0, not 0"),
+        (["model=unet", "batch_size=many"], "batch_size in --set must be a whole number above 0, not 'many'"),
         (["seed"], "not of the form key=value"),
         (["model=unet", "data={a: ["], "not valid YAML"),
         ([], "model is missing"),

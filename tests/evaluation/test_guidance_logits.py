@@ -1,4 +1,4 @@
-"""What guided denoisers are told of test images."""
+"""Guidance logits of test images."""
 
 from __future__ import annotations
 

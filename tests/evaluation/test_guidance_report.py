@@ -131,13 +131,17 @@ def test_seeds_of_an_image_are_drawn_together() -> None:
     assert narrow.seeds_interval is None
 
 
-def test_interval_over_seeds_against_the_tables_of_students_t() -> None:
+def test_interval_over_seeds_against_students_t_in_closed_form() -> None:
     assert seed_interval([0.1]) is None
-    # Two values: mean +- 12.706 * |a - b| / 2.
-    assert seed_interval([0.1, 0.3]) == pytest.approx((0.2 - 12.706 * 0.1, 0.2 + 12.706 * 0.1))
+    # One degree of freedom is the Cauchy distribution; half the width of two values is |a - b| / 2.
+    half = np.tan(np.pi * 0.475) * 0.1
+    assert seed_interval([0.1, 0.3]) == pytest.approx((0.2 - half, 0.2 + half))
     three = np.array([0.1, 0.3, 0.2])
-    half = 4.303 * three.std(ddof=1) / 3**0.5
+    half = 0.95 * (2 / (1 - 0.95**2)) ** 0.5 * three.std(ddof=1) / 3**0.5
     assert seed_interval(three) == pytest.approx((0.2 - half, 0.2 + half))
+    # Many: 1.9600 of the normal distribution.
+    many = np.tile([-1.0, 1.0], 50_000)
+    assert seed_interval(many) == pytest.approx((-1.95996 / 1e5**0.5, 1.95996 / 1e5**0.5), rel=1e-4)
 
 
 def test_a_run_without_its_pair_has_no_gain() -> None:

@@ -25,7 +25,7 @@ def network(name: str) -> nn.Module:
 
 
 def guided(injection: Injection) -> nn.Module:
-    """A network on which what it is told leaves a mark."""
+    """A network whose output depends on its guidance."""
     torch.manual_seed(0)
     model = build(
         Architecture("denoiser", "resnet_unet", False, classes=tuple("0123456789"), injection=injection)

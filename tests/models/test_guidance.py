@@ -1,4 +1,4 @@
-"""What a guided U-Net is told, and how."""
+"""Sources and injections of a guided U-Net."""
 
 from __future__ import annotations
 

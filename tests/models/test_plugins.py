@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 from PIL import Image
@@ -21,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from denoise_cli.errors import ModelWarning
 from denoise_cli.models.plugins import GROUP, find_plugins
 from denoise_cli.models.registry import DENOISERS
+from denoise_cli.onnx.runtime import ort
 from tests.conftest import Command
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-model.md"
@@ -264,10 +264,10 @@ def test_a_broken_plugin_is_left_out_with_one_sentence(
 
 
 def test_no_command_crashes_for_a_broken_plugin(denoise_process: Command, tmp_path: Path) -> None:
-    entry = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n"
+    entry, fresh = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n", "parameters=None"
     files = {
         "odd_entry.py": "raise RuntimeError('no luck')\n",
-        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, name='odd', network='nowhere:Odd')\n",
+        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, name='odd', network='nowhere:Odd', {fresh})\n",
     }
     points = {"bad": "odd_entry:INFO", "odd": "odd_network:INFO"}
     path = install(tmp_path / "site", files, points, "denoise-odd")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 
 from denoise_cli.errors import OutputExists
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.export import export_onnx
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.weights.files import load_weights
 from tests.conftest import Weights
 

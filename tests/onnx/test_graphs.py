@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
 from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
+from denoise_cli.onnx.runtime import ort as onnxruntime
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.tensors import read_tensors

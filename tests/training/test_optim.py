@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from denoise_cli.config import OptimConfig
-from denoise_cli.training.optim import MovingAverage, build_optimizer, learning_rate
+from denoise_cli.training.optim import build_optimizer, learning_rate, moving_average, restore_average
 from denoise_cli.training.tasks import pixel_loss
 
 
@@ -30,24 +30,46 @@ def test_constant_stays() -> None:
     assert {learning_rate(OptimConfig(lr=0.01), step, 10) for step in range(10)} == {0.01}
 
 
-def test_the_average_agrees_with_torchs_own() -> None:
+@torch.no_grad()
+def _walk(model: nn.Module) -> None:
+    for value in model.state_dict().values():
+        if value.is_floating_point():
+            value.add_(torch.randn_like(value))
+
+
+def test_the_average_follows_its_formula() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    ours = MovingAverage(model, decay=0.9)
-    theirs = torch.optim.swa_utils.AveragedModel(
-        model,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
-    theirs.update_parameters(model)  # the first update copies
-    for step in range(100, 110):  # beyond the rise of the decay
-        with torch.no_grad():
-            for p in model.parameters():
-                p.add_(torch.randn_like(p))
-        ours.update(model, step)
-        theirs.update_parameters(model)
-    for name, value in theirs.module.named_parameters():
-        assert torch.allclose(ours.state[name], value, atol=1e-6)
+    average = moving_average(model, decay=0.9)
+    expected: dict[str, Tensor] = {}
+    for step in range(100):
+        _walk(model)
+        average.update_parameters(model)
+        decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        for name, value in model.state_dict().items():
+            expected[name] = decay * expected.get(name, torch.zeros_like(value)) + (1 - decay) * value
+    for name, value in average.module.state_dict().items():
+        if value.is_floating_point():
+            assert torch.allclose(value, expected[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("saved_by", ["this version", "earlier versions"])
+def test_a_restored_average_goes_on_as_one_that_was_not_interrupted(saved_by: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    average, restored = moving_average(model, 0.999), moving_average(model, 0.999)
+    for _ in range(5):
+        _walk(model)
+        average.update_parameters(model)
+    # Earlier versions saved the averaged weights by their names in the model.
+    state = average.state_dict() if saved_by == "this version" else average.module.state_dict()
+    restore_average(restored, {name: value.clone() for name, value in state.items()}, model, 5)
+    for _ in range(5):
+        _walk(model)
+        average.update_parameters(model)
+        restored.update_parameters(model)
+    for name, value in average.module.state_dict().items():
+        assert torch.equal(restored.module.state_dict()[name], value), name
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -168,6 +169,24 @@ def test_an_average_that_begins_late_begins_at_the_present_weights(images: Path,
     for name, value in trained.items():
         # One step moved them by no more than the learning rate.
         np.testing.assert_allclose(averaged[name], value, atol=2e-3)
+
+
+def test_checkpoints_of_earlier_versions_go_on(images: Path, tmp_path: Path) -> None:
+    now, before = tmp_path / "now", tmp_path / "before"
+    assert _start(images, now, "--steps", "4").wait() == 0
+    shutil.copytree(now, before)
+    for path in (before / "checkpoints").glob("step-*.pt"):
+        state = torch.load(path, weights_only=True)
+        average = state["average"]
+        del average["n_averaged"]
+        state["average"] = {name.removeprefix("module."): value for name, value in average.items()}
+        torch.save(state, path)
+    for out in (now, before):
+        command = [sys.executable, "-m", "denoise_cli", "train", "--resume", str(out), "--steps", "6"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    ours, theirs = load_file(now / "last.safetensors"), load_file(before / "last.safetensors")
+    assert all((ours[key] == theirs[key]).all() for key in ours)
 
 
 @pytest.mark.parametrize("other", [["unet"], ["--batchnorm"]])

@@ -123,7 +123,7 @@ def test_a_guided_file_holds_its_classifier(tmp_path: Path) -> None:
     [
         ("resnet", True, CLASSES, "holds no 'cnn' classifier"),
         ("cnn", False, CLASSES, "without batch norm"),
-        ("cnn", True, ("airplane", "frog"), "does not know the classes frog"),
+        ("cnn", True, ("airplane", "frog"), "does not know the class frog"),
     ],
 )
 def test_a_classifier_that_does_not_fit_is_refused(

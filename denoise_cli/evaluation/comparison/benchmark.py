@@ -1,11 +1,11 @@
-"""Tables scored as the field does: unclipped Gaussian noise, and that of cameras (`--benchmark`)."""
+"""Benchmarks by the field's protocols: unclipped Gaussian noise, and camera noise (`--benchmark`)."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
-from denoise_cli.errors import DataError
+from denoise_cli.errors import DataError, counted
 
 _SCORES = "outputs are rounded to 8 bits; PSNR over whole images, no border left out; mean over images."
 RULES = {
@@ -20,7 +20,7 @@ class Rounded(nn.Module):
     def __init__(self, model: nn.Module, *, grey: bool) -> None:
         super().__init__()
         self._model, self._grey = model, grey
-        # Who puts this back into its mode puts the model back into its own.
+        # Restoring the mode of this wrapper then restores the mode of the model.
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ def check_one_kind(source: Images) -> bool:
     grey = count_grey(source)
     if grey not in {0, len(source)}:
         raise DataError(
-            f"{source.name} mixes {grey} grey and {len(source) - grey} colour images, "
-            "whose noise is not the same task.",
+            f"{source.name} mixes {counted(grey, 'grey image')} with "
+            f"{counted(len(source) - grey, 'colour image')}, whose noise is not the same task.",
             "Put them into two folders and score each by itself.",
         )
     return grey > 0

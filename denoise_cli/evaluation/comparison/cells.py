@@ -1,4 +1,4 @@
-"""Which weights stand for a cell of the grid."""
+"""Cells of the grid, and the weights that fill them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CellName:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A weight file that may stand for a cell.
+    """A weight file that may fill a cell.
 
     Attributes:
         label: What results call it: the run's folder, the file, or `bundled`.
@@ -55,10 +55,10 @@ def cell_names(config: CompareConfig) -> list[CellName]:
 
 
 def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Candidate]:
-    """The weights that stand for a cell: of these runs, or the bundled ones.
+    """The weights of a cell: from these runs, or the bundled ones.
 
-    A run stands for the noise that it was trained on, and one trained on a mixture for every
-    noise that has no run of its own.
+    A run fills the cell of the noise that it was trained on; one trained on a mixture fills every
+    cell whose noise no other run was trained on.
 
     Raises:
         WeightsError: There are none.

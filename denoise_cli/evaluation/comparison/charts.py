@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from io import BytesIO
 from math import nan
@@ -14,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.comparison.results import Example, Results
 from denoise_cli.evaluation.report.sheet import column_title
+from denoise_cli.noise.spec import gaussian_level
 
-_LEVEL = re.compile(r"(gaussian|awgn):([\d.]+)")
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255")
 
 
@@ -62,7 +62,7 @@ def draw_bars(results: Results, score: str) -> Figure:
         )
     axes.set_xticks(range(len(scored)), scored, rotation=20, ha="right")
     axes.set_ylabel("PSNR (dB)" if score == "psnr" else "SSIM")
-    axes.set_title(f"{results.dataset_name}, {len(results.images)} images", fontsize=10)
+    axes.set_title(f"{results.dataset_name}, {counted(len(results.images), 'image')}", fontsize=10)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -154,15 +154,7 @@ def _decibel(value: float | None) -> str:
     return "" if value is None else f"{value:.2f} dB"
 
 
-def noise_level(noise: str) -> float | None:
-    """Sigma on [0, 1] of a noise that is Gaussian alone."""
-    match = _LEVEL.fullmatch(noise)
-    if match is not None:
-        return float(match[2]) / (255 if match[1] == "awgn" else 1)
-    return 0.2 if noise == "basic" else None
-
-
 def _levels(results: Results) -> dict[str, float]:
     """Sigma of each noise that has one and was scored."""
     noises = dict.fromkeys(cell.noise for cell in results.cells if cell.psnr is not None)
-    return {noise: level for noise in noises if (level := noise_level(noise)) is not None}
+    return {noise: level for noise in noises if (level := gaussian_level(noise)) is not None}

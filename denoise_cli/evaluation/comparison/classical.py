@@ -47,7 +47,7 @@ def methods() -> list[str]:
 
 
 def notes(noises: Sequence[str]) -> list[str]:
-    """What to know of the methods' settings under these noises, and of the methods that are left out."""
+    """Notes on the origin of the methods' settings, and on methods that are left out."""
     lines = ["Classical settings were tuned once, on 40 STL-10 training images."] if noises else []
     for noise in noises:
         level = nearest_level(noise)
@@ -68,7 +68,7 @@ def nearest_level(noise: str) -> str:
 
 
 def _sigma(noise: str) -> float:
-    """The middle of the noise's levels; that of `basic` for the blind mixture, 5 of 255 for cameras."""
+    """The middle of the noise's range of sigma; 0.2 for the blind mixture, 5 of 255 for camera noise."""
     typical = {"blind": 0.2, "real": 0.02}
     return float(np.mean([typical.get(spec.kind, np.mean(spec.sigma)) for spec in parse_noise(noise)]))
 

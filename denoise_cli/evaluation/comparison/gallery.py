@@ -58,7 +58,7 @@ class Gallery:
             self._keep(title, noise, place, model(noisy.to(device)).float().cpu())
 
     def examples(self) -> tuple[Example, ...]:
-        """What was collected, one entry per noise and image."""
+        """The collected pictures, one entry per noise and image."""
         return tuple(
             Example(
                 name=self._names[place],

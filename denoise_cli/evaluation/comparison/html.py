@@ -11,6 +11,7 @@ from string import Template
 
 from matplotlib.figure import Figure
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.comparison.charts import draw_charts, draw_grid
 from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
@@ -39,7 +40,8 @@ def render_html(results: Results) -> str:
     return template.substitute(
         title=escape(f"Denoisers on {results.dataset_name}"),
         facts=escape(
-            f"{len(results.images)} images, test noise of seed {results.seed}, {results.device}; {versions}."
+            f"{counted(len(results.images), 'image')}, test noise of seed {results.seed}, {results.device}; "
+            f"{versions}."
         ),
         tables="\n".join(map(_table, build_sheets(results))),
         missing=_list("Not scored", missing_notes(results)),

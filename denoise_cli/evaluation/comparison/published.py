@@ -25,7 +25,6 @@ STUDY_SCORES: dict[tuple[str, bool, str], tuple[float, float]] = {
     ("cnn_unet", True, "intense"): (21.3080, 0.6373),
     ("resnet_unet", True, "intense"): (21.2912, 0.6447),
 }
-STUDY_ACCURACY = {"cnn": 0.5333, "resnet": 0.4733}
 _STL10_TEST = 8000
 
 # PSNR (dB) at sigma 15, 25 and 50 of 255, noise not clipped, colour: each method's own paper.
@@ -61,13 +60,13 @@ _AWGN: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def stl10_share(dataset: str, shapes: np.ndarray) -> Literal["whole", "part"] | None:
-    """How much of the study's test set a data set is.
+    """Whether a data set is the study's test set, or a part of it.
 
     Args:
         dataset: Name or folder; a folder counts as a part if its name begins with `stl10`.
         shapes: (N, 2) heights and widths; only 96x96 images are STL-10 as the study had it.
     """
-    name = PurePath(dataset.rstrip("/")).name.lower()
+    name = PurePath(dataset).name.lower()
     if not name.startswith("stl10") or not bool((shapes == 96).all()):
         return None
     return "whole" if dataset.lower() == "stl10" and len(shapes) == _STL10_TEST else "part"
@@ -75,7 +74,7 @@ def stl10_share(dataset: str, shapes: np.ndarray) -> Literal["whole", "part"] | 
 
 def awgn_rows(dataset: str) -> dict[str, dict[str, float]]:
     """Published PSNR by method and noise for a folder named after its test set; else none."""
-    name = PurePath(dataset.rstrip("/")).name.lower()
+    name = PurePath(dataset).name.lower()
     for test_set, rows in _AWGN.items():
         if name.startswith(test_set):
             return {method: dict(zip(AWGN_LEVELS, values, strict=True)) for method, values in rows.items()}

@@ -1,9 +1,9 @@
-"""What a comparison found: everything that its tables, charts and report show, as JSON."""
+"""Results of a comparison as JSON: everything that its tables, charts and report show."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -12,7 +12,7 @@ from denoise_cli.evaluation.report.record import Interval, Record
 
 
 class ScoredRun(Record):
-    """One weight file of a cell and what it reached."""
+    """One weight file of a cell and its scores."""
 
     weights: str
     """Path, or `bundled`."""
@@ -63,7 +63,7 @@ class Cell(Record):
 
 
 class Cost(Record):
-    """What a model takes."""
+    """The cost of a model."""
 
     parameters: int
     """Trainable, with batch norm."""
@@ -110,6 +110,8 @@ class Results(Record):
     seed: int
     device: str
     versions: dict[str, str]
+    request: dict[str, Any] = Field(default_factory=dict)
+    """The config of the command that made it; empty in files of earlier versions."""
     costs: dict[str, Cost]
     cells: tuple[Cell, ...]
     published: tuple[PublishedRow, ...] = ()
@@ -119,7 +121,7 @@ class Results(Record):
     @property
     def dataset_name(self) -> str:
         """The data set without the folders above it."""
-        return PurePath(self.dataset.rstrip("/")).name
+        return PurePath(self.dataset).name
 
     @property
     def columns(self) -> list[tuple[bool | None, str]]:

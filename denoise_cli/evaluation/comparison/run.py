@@ -13,7 +13,7 @@ from denoise_cli.config import CompareConfig
 from denoise_cli.data.source import Images
 from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.distributed import World, join, launched_device
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import WeightsError, counted, left_out
 from denoise_cli.evaluation.comparison import classical
 from denoise_cli.evaluation.comparison.benchmark import RULES, Rounded, check_one_kind, count_grey
 from denoise_cli.evaluation.comparison.cells import (
@@ -45,7 +45,7 @@ def run_grid(
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 returns results.
 
     Args:
-        failed: Why the training of cells failed; told where a cell has no weights.
+        failed: Why the training of cells failed, for the cells without weights.
 
     Raises:
         DataError, WeightsError: Images or a folder of runs that are not there or do not fit.
@@ -141,7 +141,7 @@ def _values(cell: Cell) -> np.ndarray:
 
 
 def _tuned(config: CompareConfig, world: World, progress: Progress) -> Tuned:
-    """Settings of the classical methods for the noise of pairs, found by the first process."""
+    """Settings of the classical methods for the noise of pairs, tuned by rank 0."""
     if not config.baselines or REAL.name not in config.noise:
         return Tuned({}, "")
     found = None
@@ -175,7 +175,7 @@ def _model(name: CellName, runs: Sequence[Candidate] | None, failure: str, task:
 
 
 def _with_commands(cells: Sequence[Cell], config: CompareConfig) -> list[Cell]:
-    """Tell each missing cell the command that trains it and all its model's other missing ones."""
+    """Attach to each missing cell the command that trains all missing cells of its model."""
     completed = []
     for cell in cells:
         lacking = [
@@ -212,25 +212,26 @@ def _notes(share: str | None, config: CompareConfig, source: Images, tuned: Tune
     ):
         notes.append(f"Published rows are for the whole test set, ours for {len(source)} of its images.")
     if 0 < grey < len(source) and config.noise != (REAL.name,):
-        notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as that of the others.")
+        notes.append(f"Grey images: {grey} of {len(source)}; their noise is coloured, as on colour images.")
     if share == "part" and config.protocol == "paper":
         notes.append(
-            f"Published values are for the 8,000 STL-10 test images; ours are for {len(source)} images of "
-            f"{config.data.dataset}, a part of STL-10, so the difference is not exact."
+            "Published values are for the 8,000 STL-10 test images; ours are for "
+            f"{counted(len(source), 'image')} of {config.data.dataset}, a part of STL-10, so the difference "
+            "is not exact."
         )
     if source.groups is not None:
         count = len(np.unique(source.groups.numpy()))
-        units = f"{count} scenes that the {len(source)} pairs show"
+        units = f"{counted(count, 'scene')} of the {counted(len(source), 'pair')}"
         if source.noisy is None:
-            units = f"{count} photographs that the {len(source)} images were cut from"
+            units = f"{counted(count, 'photograph')} that the {counted(len(source), 'image')} came from"
         notes.append(f"Intervals are over the {units}.")
     if source.skipped:
-        notes.append(f"{len(source.skipped)} files were left out, such as {source.skipped[0]}")
+        notes.append(f"{left_out(len(source.skipped))}, such as {source.skipped[0]}")
     return notes
 
 
 def _folded_notes(cells: Sequence[Cell]) -> list[str]:
-    folded = {entry.card["sha256"] for entry in list_bundled() if entry.starts_from_folded_batch_norm}
+    folded = {entry.card.sha256 for entry in list_bundled() if entry.starts_from_folded_batch_norm}
     if not any(run.sha256 in folded for cell in cells for run in cell.runs):
         return []
     return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from denoise_cli.evaluation.comparison.results import Cell, ScoredRun
 from denoise_cli.evaluation.scores.intervals import mean_interval
 from denoise_cli.evaluation.scores.scoring import Scores, score
 from denoise_cli.evaluation.scores.windows import InStrips
-from denoise_cli.files import finite
+from denoise_cli.files import finite, sha256
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
@@ -30,7 +29,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ScoringContext:
-    """What all cells of a comparison share.
+    """Everything that all cells of a comparison share.
 
     Attributes:
         source: The clean images.
@@ -69,7 +68,7 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringCo
         runs.append(
             ScoredRun(
                 weights=candidate.label,
-                sha256=hashlib.sha256(candidate.path.read_bytes()).hexdigest(),
+                sha256=sha256(candidate.path),
                 trained_on=candidate.architecture.noise,
                 seed=candidate.seed,
                 psnr=psnr,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.comparison.results import Cell, Results
 from denoise_cli.evaluation.report.record import Interval
 from denoise_cli.evaluation.report.sheet import NONE, Column, Group, Sheet, column_title, with_interval
@@ -41,7 +42,7 @@ def missing_notes(results: Results) -> list[str]:
 
 def _title(results: Results) -> str:
     protocol = "paper protocol" if results.protocol == "paper" else "mean per image ± 95 % interval"
-    return f"{results.dataset_name}, {len(results.images)} images: PSNR in dB and SSIM, {protocol}"
+    return f"{results.dataset_name}, {counted(len(results.images), 'image')}: PSNR in dB and SSIM, {protocol}"
 
 
 def _score_group(results: Results, batch_norm: bool | None, noise: str) -> Group:

@@ -1,4 +1,4 @@
-"""Choose the settings of classical methods where clean pictures are known."""
+"""Tune the settings of classical methods on pairs of noisy and clean pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from denoise_cli.config import TestDataConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pairs import has_part
 from denoise_cli.data.source import Images
-from denoise_cli.errors import DataError, ImageError
+from denoise_cli.errors import DataError, ImageError, counted
 from denoise_cli.evaluation.comparison import classical
 from denoise_cli.evaluation.comparison.classical import CLEANERS, Classical, Settings
 from denoise_cli.metrics import psnr
@@ -44,7 +44,7 @@ REAL_AXES: dict[str, Axes] = {
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Settings by method; none where there was nothing to tune on, which `note` says."""
+    """Settings by method; empty without pairs to tune on, as `note` then says."""
 
     settings: Mapping[str, Settings]
     note: str
@@ -69,7 +69,7 @@ def tune(
 
 
 def count_settings() -> int:
-    """How many settings `tune_on_pairs` tries here."""
+    """Number of settings that `tune_on_pairs` tries on this machine."""
     return sum(prod(map(len, REAL_AXES[method].values())) for method in classical.methods())
 
 
@@ -88,8 +88,8 @@ def tune_on_pairs(data: TestDataConfig, on_settings: Callable[[int], None]) -> T
     }
     return Tuned(
         settings,
-        f"Classical settings for real noise were tuned on {len(pairs)} crops of {SIDE}x{SIDE} pixels "
-        f"of {len(source)} train pairs.",
+        f"Classical settings for real noise were tuned on {counted(len(pairs), 'crop')}, of at most "
+        f"{SIDE}x{SIDE} pixels, of {counted(len(source), 'train pair')}.",
     )
 
 
@@ -112,10 +112,11 @@ def training_crops(source: Images) -> list[Pair]:
 
 
 def _spread(height: int, width: int, count: int) -> list[tuple[slice, slice]]:
-    """Where `count` crops lie, evenly in height and width: a lattice by the golden ratio."""
-    places = []
+    """Positions of at most `count` crops, evenly in height and width: a golden-ratio lattice."""
+    corners = []
     for number in range(count):
         down, right = (number + 0.5) / count, (0.5 + number * _GOLDEN) % 1
         top, left = round(max(0, height - SIDE) * down), round(max(0, width - SIDE) * right)
-        places.append((slice(top, top + SIDE), slice(left, left + SIDE)))
-    return places
+        corners.append((top, left))
+    # In a picture that is no larger than a crop they are all the same.
+    return [(slice(top, top + SIDE), slice(left, left + SIDE)) for top, left in dict.fromkeys(corners)]

@@ -1,1 +1,1 @@
-"""What guidance is worth: guided networks against the plain one."""
+"""The guidance study: guided networks against the plain one."""

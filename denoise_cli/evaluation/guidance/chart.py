@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from denoise_cli.evaluation.comparison.charts import COLOURS, noise_level
+from denoise_cli.errors import counted
+from denoise_cli.evaluation.comparison.charts import COLOURS
 from denoise_cli.evaluation.guidance.gains import Gain, build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.guidance.tables import norm_settings, variant_name
+from denoise_cli.noise.spec import gaussian_level
 
 _Line = list[tuple[float, Gain]]
 
@@ -25,7 +27,8 @@ def draw_gains(results: GuidanceResults) -> dict[str, Figure]:
             lines = _lines(results, noise, batch_norm)
             if lines:
                 setting = "bn" if batch_norm else "nobn"
-                title = f"{results.dataset_name}, {len(results.images)} images, trained on {noise}"
+                images = counted(len(results.images), "image")
+                title = f"{results.dataset_name}, {images}, trained on {noise}"
                 figures[f"gain-{noise.replace(':', '')}-{setting}"] = _draw(lines, title)
     return figures
 
@@ -33,7 +36,7 @@ def draw_gains(results: GuidanceResults) -> dict[str, Figure]:
 def _lines(results: GuidanceResults, trained_on: str, batch_norm: bool) -> dict[str, _Line]:
     lines: dict[str, _Line] = {}
     for noise in results.noises:
-        level = noise_level(noise)
+        level = gaussian_level(noise)
         if level is None or not any(
             run.noise == noise and run.trained_on == trained_on for run in results.runs
         ):

@@ -1,8 +1,8 @@
 """Gains of guidance, in pairs: same image, same noise, same training seed.
 
-Over the plain U-Net, which says what guidance is worth; and over the network that is told of
-another picture (`shuffled`), which has the same parameters, so says what being told of *this*
-picture is worth.
+The gain over the plain U-Net is the effect of guidance. The gain over the network conditioned on
+another picture (`shuffled`), which has the same parameters, is the effect of *this* picture's
+guidance.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _shuffled_control(variant: Variant) -> Variant | None:
 def _pairs(
     runs: Sequence[GuidedRun], others: Mapping[int | None, GuidedRun]
 ) -> list[tuple[GuidedRun, GuidedRun]]:
-    """Each run with that of its seed; a variant has no gain over itself."""
+    """Each run with the other run of its seed; a variant is not paired with itself."""
     found = [(run, others[run.seed]) for run in runs if run.seed in others]
     return [(run, other) for run, other in found if run.variant != other.variant]
 

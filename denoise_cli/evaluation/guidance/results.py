@@ -1,12 +1,12 @@
-"""What a comparison of guidance found, image by image, as JSON; imports no torch."""
+"""Results of a comparison of guidance, image by image, as JSON; imports no torch."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.report.record import Record
@@ -14,7 +14,7 @@ from denoise_cli.models.guidance import Choice, Injection
 
 
 class Variant(Record):
-    """What runs that differ in their seed and noise alone have in common."""
+    """One configuration, independent of seed and noise."""
 
     model: str
     """The plain denoiser where the source is `none`."""
@@ -58,13 +58,15 @@ class GuidanceResults(Record):
     """Of the test noise."""
     device: str
     versions: dict[str, str]
+    request: dict[str, Any] = Field(default_factory=dict)
+    """The config of the command that made it; empty in files of earlier versions."""
     runs: tuple[GuidedRun, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def dataset_name(self) -> str:
         """The data set without the folders above it."""
-        return PurePath(self.dataset.rstrip("/")).name
+        return PurePath(self.dataset).name
 
     @property
     def noises(self) -> list[str]:

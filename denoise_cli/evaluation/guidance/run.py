@@ -24,6 +24,7 @@ from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits, true_classes
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.evaluation.scores.test_images import Progress, load_test_images
+from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.models.registry import unguided
@@ -99,8 +100,8 @@ def _missing(config: CompareConfig, runs: Sequence[Candidate]) -> list[str]:
     """A note on each variant that was asked for and has no finished run."""
     found = {variant_of(run) for run in runs}
     return [
-        f"{config.weights} holds no finished run of {model} told `{source}` by {injection}, batch norm "
-        f"{'on' if batch_norm else 'off'}; --train trains it."
+        f"{config.weights} holds no finished run of {model} with `{source}` guidance by {injection}, "
+        f"batch norm {'on' if batch_norm else 'off'}; --train trains it."
         for batch_norm in config.batch_norm
         for model in config.models
         for injection in config.injection
@@ -134,7 +135,7 @@ def _is_asked_for(run: Candidate, config: CompareConfig) -> bool:
 
 
 def _check_labels(runs: Sequence[Candidate], source: Images) -> None:
-    """Refuse images that an `oracle` run cannot be told of, before anything is scored."""
+    """Refuse images without the labels that an `oracle` run needs, before anything is scored."""
     for run in runs:
         if run.architecture.guidance == "oracle":
             true_classes(source, run.architecture.classes)
@@ -142,7 +143,7 @@ def _check_labels(runs: Sequence[Candidate], source: Images) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Scorer:
-    """What the scoring of all runs shares; `seen` keeps where each classifier is right, by noise."""
+    """Scores runs; `seen` caches on which images each classifier is right, by noise."""
 
     source: Images
     device: torch.device
@@ -165,14 +166,14 @@ class _Scorer:
             trained_on=architecture.noise,
             seed=candidate.seed,
             weights=candidate.label,
-            sha256=hashlib.sha256(candidate.path.read_bytes()).hexdigest(),
+            sha256=sha256(candidate.path),
             psnr=tuple(round(value, 4) for value in scores.psnr.tolist()),
             ssim=tuple(round(value, 5) for value in scores.ssim.tolist()),
             right=self._right(model, architecture.classes, noise),
         )
 
     def _right(self, model: nn.Module, classes: Sequence[str], noise: str) -> str:
-        """Where the model's classifier is right, as `GuidedRun.right`."""
+        """The images on which the model's classifier is right, as in `GuidedRun.right`."""
         known = self.source.labels is not None and set(self.source.classes) <= set(classes)
         if not isinstance(model, GuidedUNet) or not known:
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from denoise_cli.errors import counted
 from denoise_cli.evaluation.guidance.gains import Gain, Row, build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults, Variant
 from denoise_cli.evaluation.report.record import Interval
@@ -20,12 +21,12 @@ def build_guidance_sheets(results: GuidanceResults) -> list[Sheet]:
 
 
 def guidance_notes(results: GuidanceResults) -> list[str]:
-    """How to read the tables, and what failed."""
+    """Explanations of the columns, then the notes of the results."""
     return [
-        "Gain: PSNR or SSIM minus that of the plain U-Net (`none`) of the same training seed on the same "
-        "noisy image; its interval holds 95 % over images, for these runs.",
-        "Gain over shuffled: PSNR minus that of the network told of another picture, which has the same "
-        "parameters: what being told of this picture is worth.",
+        "Gain: PSNR or SSIM minus the score of the plain U-Net (`none`) of the same training seed on the "
+        "same noisy image; its interval holds 95 % over images, for these runs.",
+        "Gain over shuffled: PSNR minus the score of the network conditioned on another picture, which has "
+        "the same parameters: the effect of this picture's guidance.",
         "Seeds: the mean gain of each training seed, and the 95 % interval of their mean by Student's t. "
         "An effect counts where neither interval holds zero.",
         *results.notes,
@@ -55,7 +56,7 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
     def column(title: str, text: Callable[[Row], str]) -> Group:
         return Group("", (Column(title, tuple(text(row) for row in rows)),))
 
-    # Left out where nothing was told of another picture.
+    # Left out without a `shuffled` run.
     controlled = [
         column("gain over shuffled, dB", lambda row: _gain(row.over_shuffled, 3)),
         column(
@@ -63,8 +64,8 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
         ),
     ]
     return Sheet(
-        f"{column_title(batch_norm, noise)}: {results.dataset_name}, {len(results.images)} images, "
-        f"trained on {', '.join(trained)}",
+        f"{column_title(batch_norm, noise)}: {results.dataset_name}, "
+        f"{counted(len(results.images), 'image')}, trained on {', '.join(trained)}",
         tuple(variant_name(row.variant, results) for row in rows),
         (
             column("PSNR", lambda row: f"{row.psnr:.3f}"),
@@ -73,18 +74,18 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
             column("seeds, dB", lambda row: _seeds(row.seeds, row.seeds_interval)),
             column("SSIM gain", lambda row: _gain(row.ssim_gain, 4)),
             column("accuracy", lambda row: NONE if row.accuracy is None else f"{100 * row.accuracy:.1f} %"),
-            column("gain where right", lambda row: _gain(row.where_right, 3, counted=True)),
-            column("gain where wrong", lambda row: _gain(row.where_wrong, 3, counted=True)),
+            column("gain where right", lambda row: _gain(row.where_right, 3, with_count=True)),
+            column("gain where wrong", lambda row: _gain(row.where_wrong, 3, with_count=True)),
             *(controlled if any(row.over_shuffled for row in rows) else ()),
         ),
     )
 
 
-def _gain(gain: Gain | None, digits: int, *, counted: bool = False) -> str:
+def _gain(gain: Gain | None, digits: int, *, with_count: bool = False) -> str:
     if gain is None:
         return NONE
     text = f"{gain.mean:+.{digits}f} {_interval(gain.interval, digits)}"
-    return f"{text}, n = {gain.count}" if counted else text
+    return f"{text}, n = {gain.count}" if with_count else text
 
 
 def _seeds(values: Sequence[float], interval: Interval | None) -> str:

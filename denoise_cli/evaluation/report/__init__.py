@@ -1,1 +1,1 @@
-"""What all reports share: sheets, records, grids of pictures."""
+"""Parts of all reports: sheets, records, summaries, grids of pictures."""

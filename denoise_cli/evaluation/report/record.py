@@ -1,4 +1,4 @@
-"""What every stored result has in common."""
+"""The base class of stored results, and the versions that they name."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Sheet:
 
 
 def column_title(batch_norm: bool | None, noise: str) -> str:
-    """How tables and charts call a column."""
+    """The title of a column in tables and charts."""
     return noise if batch_norm is None else f"{noise}, BN {'on' if batch_norm else 'off'}"
 
 

@@ -1,4 +1,4 @@
-"""What a guided denoiser is told of test images where that does not follow from each image alone."""
+"""Guidance logits for test images that cannot be computed from the image itself (oracle and shuffled)."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def guidance_logits(
     seed: int = TEST_SEED,
     world: World = ALONE,
 ) -> Tensor | None:
-    """Logits (N, K), on the CPU, for `score`; None where the model finds them by itself.
+    """Logits (N, K), on the CPU, for `score`; None if the model computes its own.
 
-    `oracle` is told the true classes. `shuffled` is told what the classifier sees in another
-    noisy image, the next one in a random circle of all images.
+    `oracle` takes the true classes, `shuffled` the classifier's logits of another noisy image: the
+    next one in a random cycle of all images.
 
     Args:
         model: Denoiser on `device`.
@@ -76,7 +76,7 @@ def true_classes(source: AnyImages, classes: Sequence[str]) -> AnyImages:
 
 
 def derangement(source: Images, seed: int) -> Tensor:
-    """For each image the index of another one; no image is its own, and each is another's once.
+    """A random cyclic permutation of the images: each image gets the index of another one.
 
     Raises:
         DataError: There is only one image.

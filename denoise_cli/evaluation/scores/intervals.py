@@ -11,8 +11,6 @@ RESAMPLES = 2000
 _LEVEL = 0.95
 _SEED = 0
 _CHUNK = 100
-# Student's t, two-sided 95 %, by degrees of freedom from 1.
-_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
 def mean_interval(values: ArrayLike, groups: ArrayLike | None = None) -> tuple[float, float, float]:
@@ -40,14 +38,13 @@ def mean_interval(values: ArrayLike, groups: ArrayLike | None = None) -> tuple[f
 
 
 def seed_interval(values: ArrayLike) -> tuple[float, float] | None:
-    """The 95 % interval of the mean of a few runs' values, by Student's t; None for a single run.
-
-    From the eleventh degree of freedom on, that of the tenth is taken, which is a little too wide.
-    """
+    """The 95 % interval of the mean of a few runs' values, by Student's t; None for a single run."""
     x = np.asarray(values, np.float64)
     if len(x) < 2:
         return None
-    half = _STUDENT[min(len(x) - 1, len(_STUDENT)) - 1] * x.std(ddof=1) / np.sqrt(len(x))
+    from scipy.special import stdtrit
+
+    half = stdtrit(len(x) - 1, (1 + _LEVEL) / 2) * x.std(ddof=1) / np.sqrt(len(x))
     return float(x.mean() - half), float(x.mean() + half)
 
 

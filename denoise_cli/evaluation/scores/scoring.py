@@ -63,7 +63,7 @@ def score(
         grey: Images and noise are grey, the same in all three channels.
         world: The processes that share the work; all get all scores.
         on_images: Called with the number of images done since the last call.
-        logits: (N, K) what a guided denoiser is told of each image, from `guidance_logits`.
+        logits: (N, K) guidance logits of each image, from `guidance_logits`.
     """
     was_training = model.training
     model.eval()
@@ -82,7 +82,7 @@ def score(
         denoised = model(noisy, **extra).float().clamp(0, 1)
         _wait(device)
         seconds += time.perf_counter() - start
-        # Noise that is not clipped is shown to the network as it is, and clipped to be compared.
+        # The network gets unclipped noise as it is; the noisy image is clipped only for its own scores.
         for prefix, picture in (("", denoised), ("noisy_", noisy.clamp(0, 1))):
             rows[f"{prefix}psnr"].append(psnr(picture, clean))
             rows[f"{prefix}ssim"].append(_ssim_or_nan(picture, clean))
@@ -115,7 +115,7 @@ def noisy_images(
     *,
     grey: bool = False,
 ) -> Tensor:
-    """What is scored: `clean` (B, 3, H, W), images `indices` of `source`, with their test noise.
+    """Noisy copies of `clean` (B, 3, H, W), the images `indices` of `source`, with their test noise.
 
     The noise `real` takes the noisy pictures of a paired data set as they are.
 

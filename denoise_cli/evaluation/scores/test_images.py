@@ -1,4 +1,4 @@
-"""What the commands that score begin with and end with: a network, its test images, a report."""
+"""The shared parts of the commands that score: load a network and test images, hold a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import nn
 
@@ -15,6 +15,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pairs import LAYOUT
 from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.evaluation.report.record import Record
 from denoise_cli.metrics import WINDOW
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.noise.spec import NoiseSpec, is_real
@@ -25,17 +26,24 @@ from denoise_cli.weights.store import find_bundled, find_weights
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
+Summary = TypeVar("Summary", bound=Record)
+
+
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Generic[Summary]):
     """Scores of one model on one data set.
 
     Attributes:
         summary: What `--json` prints.
-        folder: Holds `scores.json` (with per-image values) and `pictures.png`.
+        folder: Holds `scores.json` (with per-image values) and pictures.
     """
 
-    summary: dict[str, Any]
+    summary: Summary
     folder: Path
+
+    def rows(self) -> dict[str, Any]:
+        """The summary as JSON has it."""
+        return self.summary.model_dump(by_alias=True)
 
 
 def load_test_model(
@@ -46,7 +54,7 @@ def load_test_model(
     Raises:
         WeightsError: Not there, not a denoiser, or of another architecture than `name`.
     """
-    path = find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
+    path = find_test_weights(name, batch_norm, weights)
     architecture, model = load_weights(path)
     if architecture.kind != "denoiser":
         raise WeightsError(
@@ -56,6 +64,11 @@ def load_test_model(
     if name is not None and architecture.name != name:
         raise WeightsError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
     return architecture, model
+
+
+def find_test_weights(name: str | None, batch_norm: bool, weights: str | None) -> Path:
+    """The file that `load_test_model` reads; raises `WeightsError` where it is not there."""
+    return find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
 
 
 def load_test_images(data: TestDataConfig) -> Images:
@@ -71,7 +84,7 @@ def load_test_images(data: TestDataConfig) -> Images:
 
 
 def check_noise(source: Images, noise: Sequence[NoiseSpec]) -> None:
-    """Raise `DataError` where the noise is `real` and the images are not those of pairs."""
+    """Raise `DataError` where the noise is `real` and the data set holds no pairs."""
     if is_real(noise) and source.noisy is None:
         raise DataError(
             f"{source.name} holds no pairs of a noisy and a clean picture, so it has no `real` noise.", LAYOUT

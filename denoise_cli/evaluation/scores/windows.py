@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from denoise_cli.models.guided import GuidedUNet, resize_guidance
 from denoise_cli.models.info import ModelInfo
 
-# What a forward pass may take in bytes, about.
+# Approximate memory budget of a forward pass, in bytes.
 MEMORY = 2 * 2**30
 # Pixels around a shown part that a method sees: no network sees farther. It keeps to a grid of
 # the networks' size multiples, so that they see the same as in the whole picture.
@@ -96,7 +96,7 @@ class InStrips(nn.Module):
 
     @staticmethod
     def _whole_guidance(model: GuidedUNet, x: Tensor, logits: Tensor | None) -> Tensor:
-        """What the network is told, at every place of the whole picture."""
+        """The guidance of the whole picture, resized to 1/8 of its padded size."""
         guidance = model.guidance(x, logits)
         if model.injection == "film":
             return guidance
@@ -105,5 +105,5 @@ class InStrips(nn.Module):
 
 
 def _rows(guidance: Tensor, rows: slice) -> Tensor:
-    """The rows of a map (B, C, h, w); all of one that is the same everywhere."""
+    """The rows of a map (B, C, h, w), or the map itself if it has a single row."""
     return guidance if guidance.shape[-2] == 1 else guidance[..., rows, :]

@@ -6,7 +6,7 @@ from denoise_cli.onnx.layers import Layers
 
 
 def cae(layers: Layers, x: str) -> str:
-    """What `network.CAE` computes of `x` (1, 3, H, W)."""
+    """The output of `network.CAE` for `x` (1, 3, H, W)."""
     for number in range(6):
         x = layers.conv_relu(x, f"encoder.{number}", stride=2 - number % 2)
     # Each step of the decoder is upsampling, [batch norm,] ReLU, convolution.

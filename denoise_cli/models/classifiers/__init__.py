@@ -1,1 +1,1 @@
-"""Networks that say what a noisy picture shows: a folder each. Imports no torch."""
+"""Classifiers of noisy pictures, one folder each. Imports no torch."""

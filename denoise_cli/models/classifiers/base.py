@@ -1,4 +1,4 @@
-"""What every classifier does around its network: resize the noisy picture to its own size."""
+"""The base class of classifiers: resizes the noisy picture to the classifier's size."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Classifier(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """The last feature grid (B, C, h, w) of `x` (B, 3, image_size, image_size)."""
-        raise TypeError(f"{type(self).__name__} does not implement features()")
+        raise NotImplementedError(f"{type(self).__name__} does not implement features()")
 
     def head(self, features: Tensor) -> Tensor:
         """Logits (B, num_classes) from the last feature grid."""
-        raise TypeError(f"{type(self).__name__} does not implement head()")
+        raise NotImplementedError(f"{type(self).__name__} does not implement head()")

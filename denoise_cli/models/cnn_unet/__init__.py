@@ -1,4 +1,4 @@
-"""The denoiser `cnn_unet`; its network is that of all guided ones."""
+"""The denoiser `cnn_unet`, whose network all guided denoisers share."""
 
 from denoise_cli.models.info import ModelInfo
 

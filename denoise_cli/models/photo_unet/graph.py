@@ -6,7 +6,7 @@ from denoise_cli.onnx.layers import Layers
 
 
 def photo_unet(layers: Layers, x: str) -> str:
-    """What `network.PhotoUNet` computes of `x` (1, 3, H, W) in eval mode, at any depth."""
+    """The output of `network.PhotoUNet` for `x` (1, 3, H, W) in eval mode, at any depth."""
     y = layers.unshuffled_conv(x, "first")
     skips = []
     depth = layers.count("down")

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from denoise_cli.models.base import Denoiser
 
-# What is added starts weak (residual branches, and what comes up from coarser levels), and the
-# noise found starts next to nothing: without any normalisation, training starts near the identity.
+# Residual branches, upsampled features and the predicted noise all start small, so that a network
+# without normalisation starts near the identity.
 _BRANCH_GAIN = 0.1
 _LAST_GAIN = 0.01
 

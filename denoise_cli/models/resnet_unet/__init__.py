@@ -1,4 +1,4 @@
-"""The denoiser `resnet_unet`; its network is that of all guided ones."""
+"""The denoiser `resnet_unet`, whose network all guided denoisers share."""
 
 from denoise_cli.models.info import ModelInfo
 

@@ -6,7 +6,7 @@ from denoise_cli.onnx.layers import Layers
 
 
 def unet(layers: Layers, x: str, guidance: str | None = None) -> str:
-    """What `network.UNet` computes of `x` (1, 3, H, W) and, where it has one, of the guidance map."""
+    """The output of `network.UNet` for `x` (1, 3, H, W) and, if there is one, a guidance map."""
     skips = []
     for level in range(4):
         x = layers.double_conv(x, f"down.{level}")

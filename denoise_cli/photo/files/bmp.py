@@ -23,7 +23,7 @@ def read_bmp(source: Path | bytes, name: str, limit: int) -> tuple[NDArray[np.ui
     from PIL.BmpImagePlugin import BmpImageFile
 
     try:
-        # Not by `Image.open`, which has a smaller limit of its own and warns well below that.
+        # Not by `Image.open`, which has a smaller limit and warns well below it.
         with BmpImageFile(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > limit:
                 raise ImageError(

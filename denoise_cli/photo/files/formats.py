@@ -1,4 +1,4 @@
-"""Which picture files can be read and written, what each can hold, and how they are named."""
+"""Picture formats: names, file endings, and the pixels that each can hold."""
 
 from __future__ import annotations
 

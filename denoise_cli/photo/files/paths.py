@@ -1,4 +1,4 @@
-"""Which photos a command means, and where their results go."""
+"""Find the photos that a command names, and plan their output paths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from denoise_cli.files import PREFIX, remove_abandoned
 from denoise_cli.photo.files.formats import SUFFIXES, Format, show
 
 _RESULT = ".denoised"
-# Seconds after which an unfinished file in a folder that processes share is nobody's.
+# Seconds after which an unfinished file in a shared folder counts as abandoned.
 SHARED_AGE = 86_400.0
 _COMPARISON = ".compare"
 # Index, count, and where the indices do not run from 0 by 1: their start and step.
@@ -75,7 +75,7 @@ def find_photos(
 def plan_outputs(
     photos: Sequence[tuple[Path, Path]], output: Path | None, kind: Format | None, several: bool
 ) -> list[Item]:
-    """Where the results go: beside the photos, into the folder `output`, or to the file `output`.
+    """Output paths: beside the photos, in the folder `output`, or the file `output`.
 
     Raises:
         UsageError: Two photos would have one result, or a result would replace its photo.
@@ -167,7 +167,7 @@ def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
     """Delete the unfinished files that a killed run left in the folders of these results.
 
     Args:
-        older_than: Seconds since the last change; younger files may be those of another computer,
+        older_than: Seconds since the last change; younger files may belong to another computer,
             whose locks are not seen everywhere.
     """
     now = time.time()
@@ -179,7 +179,7 @@ def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
 
 
 def comparison_path(output: Path) -> Path:
-    """Where a result is shown beside its photo: `NAME.compare.png`."""
+    """Path of the picture that shows a result beside its photo: `NAME.compare.png`."""
     return output.with_name(f"{output.stem}{_COMPARISON}.png")
 
 

@@ -1,4 +1,4 @@
-"""An uncompressed PNG written to a queue, strip by strip: how rows are pushed into libvips.
+"""Push rows into libvips as an uncompressed PNG, strip by strip.
 
 libvips savers pull rows from an image. To save rows as they are computed, without ever holding
 the whole picture, they are handed over as a PNG file whose data is stored rather than deflated.

@@ -88,7 +88,7 @@ def open_photo(source: Path | bytes) -> Photo:
     try:
         raw = _load(source, name, kind)
         _check_size(raw, name)
-        _check_single(raw, source, name)
+        _check_single(raw, name)
         image = _normalised(raw, notes)
         if kind.name == "tiff" and ends_early(source):
             raise ImageError(f"{name} is a TIFF file that ends early.")
@@ -179,7 +179,7 @@ def _check_size(image: pyvips.Image, name: str) -> None:
         )
 
 
-def _check_single(image: pyvips.Image, source: Path | bytes, name: str) -> None:
+def _check_single(image: pyvips.Image, name: str) -> None:
     pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
     if pages > 1:
         raise ImageError(

@@ -40,7 +40,7 @@ _NOT_KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a result is stored.
+    """The encoding of a result.
 
     Attributes:
         format: File format.
@@ -77,7 +77,7 @@ def choose_encoding(photo: Photo, kind: Format, bits: int | None, quality: int |
 
 
 def losses(photo: Photo, encoding: Encoding) -> tuple[str, ...]:
-    """What of the photo the result does not hold, as notes for the user."""
+    """Notes for the user on what the format cannot hold of the photo."""
     name = encoding.format.name.upper()
     lost = []
     if photo.alpha and not encoding.format.alpha:
@@ -113,7 +113,7 @@ def writing(path: Path, photo: Photo, encoding: Encoding) -> Iterator[Sink]:
 
 
 class _Streamer:
-    """Encodes in a thread of its own while rows arrive."""
+    """Encodes in a separate thread while rows arrive."""
 
     def __init__(self, path: Path, photo: Photo, alpha: bool, encoding: Encoding) -> None:
         self._path, self._photo, self._encoding = path, photo, encoding

@@ -1,4 +1,4 @@
-"""How much of what a network would remove is taken for noise.
+"""Limit the removed signal to what is likely noise.
 
 Where a network takes away more than the photo's noise, it takes away the picture: with noise of variance
 n2 and an error of the network of variance m2, independent of it, v = n2 + m2 is removed, and the best
@@ -21,14 +21,30 @@ from denoise_cli.photo.pixels.types import Array
 # Pixels around each in which v is measured.
 REACH = 8
 _BAND = 64
-# How many times n2 is taken for noise. The noise varies over a photo, and what is estimated is its
-# quiet parts. Measured on real pairs, and on CBSD68 without noise and with sigma 5 and 15:
-# networks that put out the picture lose above 1.5, one that predicts the noise gains up to 6.
-_TRUST_NOISE, _TRUST_PICTURE = 6.0, 1.25
-# Of 255: estimates that flat parts of clean photographs give as well, and from where all is noise.
-_LUMA_RAMP, _CHROMA_RAMP = (0.5, 1.5), (0.2, 0.8)
 # Of 255: from here on n2 is also underestimated because noise is cut off at black and white.
 _STRONG = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """Limits up to which a change of brightness, or of colour, counts as noise.
+
+    Attributes:
+        ramp: Of 255: an estimate that flat parts of clean photographs give as well, and one from which
+            on all is noise.
+        times: How many times n2 is taken for noise. The noise varies over a photo, and what is
+            estimated is its quiet parts.
+    """
+
+    ramp: tuple[float, float]
+    times: float
+
+
+# Luma and chroma. Measured on crops of real pairs, on `camera`, `correlated` and white noise, and on clean
+# pictures: a network that puts out the picture loses where more is taken for noise, one that predicts the
+# noise where less is.
+_PICTURE = _Trust((0.5, 1.5), 1.25), _Trust((0.2, 0.8), 1.25)
+_NOISE = _Trust((0.4, 1.0), 6.0), _Trust((0.1, 0.3), 16.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +57,12 @@ class Limits:
 
 def limits_of(noise: Noise, info: ModelInfo) -> Limits:
     """The limits for a photo with this noise and a network of this architecture."""
-    trust = _TRUST_NOISE if info.predicts_noise else _TRUST_PICTURE
-    return Limits(_limit(noise.luma, _LUMA_RAMP, trust), _limit(noise.chroma, _CHROMA_RAMP, trust))
+    luma, chroma = _NOISE if info.predicts_noise else _PICTURE
+    return Limits(_limit(noise.luma, luma), _limit(noise.chroma, chroma))
 
 
 def fade(removed: Array, limits: Limits, luma: float, chroma: float) -> Array:
-    """What is taken from a picture in the end.
+    """The part of `removed` that is finally subtracted.
 
     Args:
         removed: (C, H, W), what the network would remove.
@@ -70,11 +86,11 @@ def fade(removed: Array, limits: Limits, luma: float, chroma: float) -> Array:
     return result
 
 
-def _limit(sigma: float, ramp: tuple[float, float], trust: float) -> float:
+def _limit(sigma: float, trust: _Trust) -> float:
     level = 255 * sigma
-    start, full = ramp
+    start, full = trust.ramp
     level *= float(np.clip((level - start) / (full - start), 0, 1))
-    return trust * (1 + (level / _STRONG) ** 2) * (level / 255) ** 2
+    return trust.times * (1 + (level / _STRONG) ** 2) * (level / 255) ** 2
 
 
 def _share(planes: Array, limit: float) -> Array:

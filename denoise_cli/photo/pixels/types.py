@@ -16,7 +16,7 @@ Array = NDArray[np.float32]
 
 
 class Rows(Protocol):
-    """What a photo file and an array in memory have in common."""
+    """Rows of a picture: a photo file or an array in memory."""
 
     @property
     def height(self) -> int: ...

@@ -1,1 +1,1 @@
-"""What computes a network: ONNX Runtime or PyTorch."""
+"""Runtimes of networks: ONNX Runtime and PyTorch."""

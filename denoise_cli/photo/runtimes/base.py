@@ -1,4 +1,4 @@
-"""What computes: one small interface with two implementations."""
+"""The interface of runtimes."""
 
 from __future__ import annotations
 

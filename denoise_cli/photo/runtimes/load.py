@@ -1,4 +1,4 @@
-"""A denoiser ready to clean photos: which weights, and which runtime computes."""
+"""Load a denoiser for photos: weights and runtime."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class PhotoDenoiser:
     """A denoiser ready to clean photos.
 
     Attributes:
-        architecture: What its weight file says of itself.
+        architecture: From the header of its weight file.
         info: The registry's entry.
-        runtime: What computes.
+        runtime: Runs the network.
         lock: Held while computing, so that photos done at the same time share the memory.
         fits: Pixels of the largest window that the device has memory for, as far as is known.
     """

@@ -6,11 +6,10 @@ import os
 from functools import cache
 from pathlib import Path
 
-import onnxruntime as ort
-
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
+from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.weights.header import Architecture
 from denoise_cli.weights.tensors import read_tensors

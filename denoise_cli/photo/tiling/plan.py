@@ -1,4 +1,4 @@
-"""How a photo is cut into overlapping windows that a network sees one at a time.
+"""Cut a photo into overlapping windows, which a network processes one at a time.
 
 Windows start on the network's size multiple, all have one shape (runtimes plan memory per
 shape), and overlap by at least two halos; each pixel is kept from the window in which it lies

@@ -1,4 +1,4 @@
-"""Run a denoiser on windows of a photo: with their part of the guidance, within the memory."""
+"""Run a denoiser on windows of a photo, with their part of the guidance, within the device's memory."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from denoise_cli.onnx.layers import Layers
 
 
 def logits(layers: Layers, x: str) -> str:
-    """What `network.ResNetClassifier` computes of `x` (1, 3, S, S)."""
+    """The output of `network.ResNetClassifier` for `x` (1, 3, S, S)."""
     x = layers.conv(x, "stem.0", "stem.1" if layers.batch_norm else None, stride=2)
     x = layers.relu(layers.max_pool(x, 3, padding=1))
     for block in range(8):

@@ -1,0 +1,38 @@
+"""Results are never replaced unasked, except by the command that made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from denoise_cli.errors import OutputExists, quoted
+
+
+def check_replaceable(file: Path, request: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuse to replace results that another request made.
+
+    Args:
+        file: Where results are about to be written; JSON names the request that made it.
+        request: What is asked for now.
+        overwrite: Whether anything may be replaced.
+
+    Raises:
+        OutputExists: They are there, and `request` is not what made them.
+    """
+    if overwrite or not file.exists() or stored_request(file) == json.loads(json.dumps(request)):
+        return
+    raise OutputExists(
+        f"{file} holds results of another command.",
+        f"Add --overwrite to replace them, or keep them with another --output than {quoted(file.parent)}.",
+    )
+
+
+def stored_request(file: Path) -> Any:
+    """The request in a file of results; None where there is none."""
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stored.get("request") if isinstance(stored, dict) else None

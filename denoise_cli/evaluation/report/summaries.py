@@ -1,0 +1,89 @@
+"""Summaries of `denoise test` and of the test of `denoise classify`: what `--json` prints."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from denoise_cli.evaluation.report.record import Interval, Record
+
+
+class TestSummary(Record):
+    """Scores of one denoiser on one data set. Intervals are 95 % intervals over images.
+
+    A score is not finite where an image equals its original; JSON then has null.
+    """
+
+    __test__ = False
+
+    model: str
+    batch_norm: bool
+    weights: str
+    """Path, or `bundled`."""
+    trained_on: str
+    """Noise that it was trained on."""
+    guidance: str | None
+    """Source of a guided denoiser; None for all others."""
+    noise: str
+    dataset: str
+    n: int
+    """Images."""
+    skipped: tuple[str, ...]
+    """Files that were left out, with the reason."""
+    seed: int
+    """Of the test noise."""
+    device: str
+    seconds_per_image: float
+    paper_psnr: float | None
+    """By the study's protocol, pooled over batches; None unless asked for."""
+    paper_ssim: float | None
+    psnr: float
+    """Of the denoised images, in dB."""
+    psnr_interval: Interval
+    ssim: float
+    ssim_interval: Interval
+    noisy_psnr: float
+    noisy_psnr_interval: Interval
+    noisy_ssim: float
+    noisy_ssim_interval: Interval
+
+
+class Accuracy(Record):
+    """A share of correct images with its 95 % interval over images."""
+
+    mean: float
+    interval: Interval
+
+
+class ClassAccuracy(Record):
+    """Accuracy on the noisy images of one class."""
+
+    name: str = Field(serialization_alias="class")
+    n: int
+    """Images."""
+    accuracy: float
+
+
+class ClassifierSummary(Record):
+    """Accuracy of one classifier on one data set."""
+
+    model: str
+    batch_norm: bool
+    weights: str
+    sha256: str
+    trained_on: str
+    """Noise that it was trained on."""
+    noise: str
+    denoiser: str | None
+    """Weights of the denoiser that cleans the images; None without one."""
+    dataset: str
+    n: int
+    """Images."""
+    seed: int
+    """Of the test noise."""
+    device: str
+    accuracy: dict[str, Accuracy]
+    """Of `clean`, `noisy` and, with a denoiser, `denoised` images."""
+    per_class: tuple[ClassAccuracy, ...]
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Counts on the noisy images: rows are true classes, columns predicted ones."""

@@ -264,10 +264,11 @@ def test_a_broken_plugin_is_left_out_with_one_sentence(
 
 
 def test_no_command_crashes_for_a_broken_plugin(denoise_process: Command, tmp_path: Path) -> None:
-    entry, fresh = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n", "parameters=None"
+    entry = "import dataclasses\nfrom denoise_cli.models.cnn import INFO\n"
+    changed = "name='odd', network='nowhere:Odd', parameters=None"
     files = {
         "odd_entry.py": "raise RuntimeError('no luck')\n",
-        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, name='odd', network='nowhere:Odd', {fresh})\n",
+        "odd_network.py": f"{entry}INFO = dataclasses.replace(INFO, {changed})\n",
     }
     points = {"bad": "odd_entry:INFO", "odd": "odd_network:INFO"}
     path = install(tmp_path / "site", files, points, "denoise-odd")

@@ -61,6 +61,8 @@ def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.Complete
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+            if code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt from stop  # It was meant for pytest.
         except Exception:
             traceback.print_exc(file=err)
             code = 1

@@ -128,11 +128,12 @@ def test_an_interrupted_grid_goes_on_where_it_was(
         [sys.executable, "-m", "denoise_cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    while "epoch" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait() == 130, rest
+    with process:
+        while "epoch" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
     assert "Give the same command again to go on." in rest
     runs = tmp_path / "runs/study-images"
     stopped = RunFolder(runs / "cae-images-basic-bn-s0").events()[-1]

@@ -101,9 +101,11 @@ def test_sigkill_at_random_moments_changes_no_bit(
         seen = _wait_for_a_checkpoint(broken, seen, process)
         time.sleep(generator.uniform(0, 0.05))
         process.kill()
-        kills += process.wait() == -signal.SIGKILL
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
         process = _resume(broken)
-    assert process.wait() == 0, process.stderr.read() if process.stderr else ""
+    _, message = process.communicate()
+    assert process.returncode == 0, message
 
     assert kills >= 2, "the run ended before it was killed: the test proves nothing"
     for name in ("last.safetensors", "best.safetensors"):
@@ -173,7 +175,7 @@ def test_an_average_that_begins_late_begins_at_the_present_weights(images: Path,
 
 def test_checkpoints_of_earlier_versions_go_on(images: Path, tmp_path: Path) -> None:
     now, before = tmp_path / "now", tmp_path / "before"
-    assert _start(images, now, "--steps", "4").wait() == 0
+    assert _train_here(images, now, "--steps", "4").returncode == 0
     shutil.copytree(now, before)
     for path in (before / "checkpoints").glob("step-*.pt"):
         state = torch.load(path, weights_only=True)
@@ -182,8 +184,7 @@ def test_checkpoints_of_earlier_versions_go_on(images: Path, tmp_path: Path) -> 
         state["average"] = {name.removeprefix("module."): value for name, value in average.items()}
         torch.save(state, path)
     for out in (now, before):
-        command = [sys.executable, "-m", "denoise_cli", "train", "--resume", str(out), "--steps", "6"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_here(tmp_path, "train", "--resume", out, "--steps", "6")
         assert done.returncode == 0, done.stderr
     ours, theirs = load_file(now / "last.safetensors"), load_file(before / "last.safetensors")
     assert all((ours[key] == theirs[key]).all() for key in ours)

@@ -14,7 +14,7 @@ import pytest
 import denoise_cli
 
 PACKAGE = Path(denoise_cli.__file__).parent
-EXAMPLE = PACKAGE.parent / "examples" / "noisy.png"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "noisy.png"
 CLI = "from denoise_cli.__main__ import main; main()"
 PYTHON = (
     "import numpy as np; from denoise_cli import denoise; denoise(np.zeros((32, 32, 3), np.uint8), 'cae')"

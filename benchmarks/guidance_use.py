@@ -21,7 +21,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.source import Images
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
-from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models.guidance import Source
 from denoise_cli.models.guided import GuidedUNet
@@ -66,8 +66,9 @@ def table_row(path: Path, source: Images, noise: str) -> str:
         model.source = told
         logits = guidance_logits(model, architecture.classes, source, specs, device=device)
         psnr[told] = score(model, source, specs, device=device, logits=logits).psnr
-        mean, low, high = mean_interval((psnr[told] - psnr["predicted"]).numpy())
-        gain = "" if told == "predicted" else f": {mean:+.4f} ({low:+.4f} to {high:+.4f})"
+        found = estimate_mean((psnr[told] - psnr["predicted"]).numpy())
+        gain = "" if told == "predicted" else f": {found.mean:+.4f}"
+        gain += " ({:+.4f} to {:+.4f})".format(*found.interval) if gain and found.interval else ""
         cells.append(f"{float(psnr[told].mean()):.3f}{gain}")
     return f"| `{path.stem}` | {100 * float(right.double().mean()):.1f} % | " + " | ".join(cells) + " |"
 

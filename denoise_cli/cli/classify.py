@@ -181,6 +181,8 @@ def _test(
     if json:
         console.json(report.rows())
         return
+    for note in report.summary.notes:
+        console.note(note)
     _show(report.summary)
     console.note(f"Confusion matrix and predictions: {report.folder}")
 

@@ -32,17 +32,20 @@ class Format(StrEnum):
     table = "table"
     markdown = "markdown"
     json = "json"
+    csv = "csv"
     html = "html"
 
 
 _TEXTS: dict[Format, TextFormat] = {
     Format.markdown: "markdown",
     Format.json: "json",
+    Format.csv: "csv",
     Format.html: "html",
 }
 
 
 def compare(
+    networks: Annotated[list[str] | None, options.argument(CompareConfig, "networks")] = None,
     everything: Annotated[
         bool,
         typer.Option(
@@ -59,7 +62,7 @@ def compare(
         ),
     ] = None,
     noise: Annotated[str | None, _option("noise")] = None,
-    weights: Annotated[Path | None, _option("weights")] = None,
+    weights: Annotated[list[str] | None, _option("weights", metavar="FILE|RUN|NAME")] = None,
     train: Annotated[bool, _option("train", "--train")] = False,
     seeds: Annotated[str | None, _option("train_seeds")] = None,
     epochs: Annotated[str | None, _option("epochs")] = None,
@@ -102,22 +105,23 @@ def compare(
         typer.Option(
             "--output",
             "-o",
-            help="Write a .json, .md or .html file, or a folder with all of them and every picture.",
+            help="Write a .json, .md, .csv or .html file, or a folder with all of them and every picture.",
             rich_help_panel=RESULT,
         ),
     ] = None,
 ) -> None:
-    """Compare denoisers: models, with and without batch norm, under several noises.
+    """Compare denoisers: a grid of models, batch norm and noises, or networks side by side.
 
-    Example: denoise compare --all
+    Examples: denoise compare --all; denoise compare photo_unet runs/mine --dataset FOLDER
     """
     kind = Format(options.chosen_format(format, json, list(Format)))
     _check_output(output, kind)
     flags: dict[str, Any] = {
+        "networks": networks or None,
         "models": models,
         "batch_norm": None if batchnorm is None else [batchnorm],
         "noise": noise,
-        "weights": weights,
+        "weights": weights or None,
         "train": train or None,
         "train_seeds": seeds,
         "epochs": epochs,
@@ -135,7 +139,10 @@ def compare(
     }
     if from_ is not None:
         options.check_effective(
-            {f"--{key.rpartition('.')[2].replace('_', '-')}": value for key, value in flags.items()},
+            {
+                "NETWORKS" if key == "networks" else f"--{key.rpartition('.')[2].replace('_', '-')}": value
+                for key, value in flags.items()
+            },
             "with --from",
             "Leave it out, or leave out --from to score anew.",
         )
@@ -143,6 +150,10 @@ def compare(
         _check_free(output, stored.request, overwrite)
         deliver(stored, kind, output)
         return
+    if networks:
+        options.check_effective(
+            {"--all": everything}, "beside named networks", "Leave it out, or name no networks."
+        )
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     settings = load_config(CompareConfig, config, set or [], flags)
@@ -158,7 +169,7 @@ def compare(
 
     from denoise_cli.devices import resolve_device
     from denoise_cli.distributed import join, launched_device
-    from denoise_cli.evaluation.comparison.run import run_grid
+    from denoise_cli.evaluation.comparison.run import run_comparison
     from denoise_cli.evaluation.guidance.run import run_guidance
     from denoise_cli.evaluation.scores.own_noise import with_own_noise
 
@@ -175,7 +186,7 @@ def compare(
             failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
             world.wait()  # Wait until rank 0 has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
-        score_all = run_guidance if settings.guidance else run_grid
+        score_all = run_guidance if settings.guidance else run_comparison
         results = score_all(settings, console.progress, failed)
     if results is not None:
         deliver(results.model_copy(update={"request": request}), kind, output)

@@ -63,5 +63,11 @@ def completion_of(config: str, key: str) -> Callable[[str], list[str]] | None:
     """What completes the value of a field, if anything does."""
     if key == "model":
         return _classifiers if config == "ClassifyConfig" else _denoisers
-    known = {"data.dataset": _datasets, "noise": _noises, "weights": weights, "models": _denoisers}
+    known = {
+        "data.dataset": _datasets,
+        "noise": _noises,
+        "weights": weights,
+        "models": _denoisers,
+        "networks": models_and_weights,
+    }
     return known.get(key)

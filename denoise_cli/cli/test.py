@@ -62,6 +62,11 @@ def test(
     row = report.summary
     if row.skipped:
         console.note(f"{left_out(len(row.skipped))}, such as {row.skipped[0]}")
+    for note in row.notes:
+        console.note(note)
+    for name, count in (("PSNR", row.psnr_left_out), ("SSIM", row.ssim_left_out)):
+        if count:
+            console.note(f"{counted(count, 'image')} without a finite {name}: left out of the mean.")
     if as_json:
         console.json(report.rows())
         return
@@ -80,12 +85,17 @@ def test(
         table.add_row(
             name,
             f"{psnr:.3f}",
-            "{:.3f} to {:.3f}".format(*psnr_interval),
+            _range(psnr_interval, 3),
             f"{ssim:.4f}",
-            "{:.4f} to {:.4f}".format(*ssim_interval),
+            _range(ssim_interval, 4),
         )
     if row.paper_psnr is not None:
         table.add_row("denoised, paper protocol", f"{row.paper_psnr:.3f}", "", f"{row.paper_ssim:.4f}", "")
     console.show(table)
     console.show(f"{1000 * row.seconds_per_image:.1f} ms per image on {row.device}.")
     console.note(f"Per-image scores and pictures: {report.folder}")
+
+
+def _range(interval: tuple[float, float] | None, digits: int) -> str:
+    """Empty for a single image or photo, which has no interval."""
+    return "" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"

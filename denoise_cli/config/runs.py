@@ -96,7 +96,7 @@ class OptimConfig(Section):
 
 
 class GuidanceConfig(Section):
-    """What a guided model is told of the picture, and how."""
+    """Source of a guided model's guidance, and how it enters the U-Net."""
 
     source: Source = "predicted"
     """predicted (the classifier's logits), zero, oracle (the true class), shuffled or features."""
@@ -197,7 +197,7 @@ class TrainConfig(RunConfig):
     classifier: str | None = None
     """Weights of the classifier that guides the model (default: that inside `init`, else the bundled one)."""
     guidance: GuidanceConfig = GuidanceConfig()
-    """What a guided model is told of the picture, and how: guidance.source, guidance.injection."""
+    """Source of a guided model's guidance, and how it enters: guidance.source, guidance.injection."""
     loss: Literal["mse", "l1", "charbonnier", "psnr"] = "mse"
     """Training loss: mse, l1, charbonnier or psnr (each picture's, so that weak noise counts as much)."""
 

@@ -80,8 +80,11 @@ class TestConfig(_ScoreConfig):
 
 
 class CompareConfig(_ScoreConfig):
-    """Config of `denoise compare`."""
+    """Config of `denoise compare`: of a grid of cells, or of networks side by side."""
 
+    networks: tuple[str, ...] = ()
+    """Networks to compare side by side, instead of the grid: models, bundled weights, weight files, runs,
+    or folders of runs."""
     models: tuple[str, ...] = STUDY_MODELS
     """Denoisers to compare, separated by commas."""
     batch_norm: tuple[bool, ...] = (True,)
@@ -90,7 +93,8 @@ class CompareConfig(_ScoreConfig):
     """Noises, separated by commas: basic, intense, blind, camera, correlated, gaussian:S, awgn:S, or a
     bare sigma from 0 to 1; real: the noisy half of a folder of pairs, where it is the default."""
     weights: Path | None = None
-    """A folder of runs (or one run or weight file) instead of the bundled weights."""
+    """A folder of runs (or one run or weight file) instead of the bundled weights; more than one, or one
+    beside named networks: further networks to compare."""
     train: bool = False
     """First train every cell that has no weights; the same command continues an interrupted grid."""
     recipe: str = "study"
@@ -106,9 +110,9 @@ class CompareConfig(_ScoreConfig):
     classifier: str | None = None
     """Weights of the classifier that guides every trained model (default: one is trained too)."""
     guidance: tuple[Choice, ...] = ()
-    """Compare what guided models are told: none, zero, predicted, oracle, shuffled, features, or all."""
+    """Sources of guidance to compare: none, zero, predicted, oracle, shuffled, features, or all."""
     injection: tuple[Injection, ...] = ("concat",)
-    """How guided models are told with `guidance`: concat, film."""
+    """How guidance enters the U-Net, with `guidance`: concat, film."""
     train_noise: tuple[str, ...] = ()
     """Noises to train on with `guidance` (default: `noise`); others are scored by runs of the first."""
     baselines: bool = False
@@ -123,7 +127,10 @@ class CompareConfig(_ScoreConfig):
     @classmethod
     def _benchmark_defaults(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            return _BENCHMARKS.get(str(values.get("benchmark")), {}) | values
+            defaults = _BENCHMARKS.get(str(values.get("benchmark")), {})
+            if values.get("networks"):
+                defaults = {key: value for key, value in defaults.items() if key != "models"}
+            return defaults | values
         return values
 
     @model_validator(mode="before")
@@ -132,6 +139,20 @@ class CompareConfig(_ScoreConfig):
         if isinstance(values, dict) and values.get("guidance") and "models" not in values:
             return {**values, "models": [name for name in STUDY_MODELS if denoiser_info(name).classifier]}
         return values
+
+    # Validators of this kind run from the last to the first: the others see the networks.
+    @model_validator(mode="before")
+    @classmethod
+    def _several_weights(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not values.get("weights"):
+            return values
+        given = values["weights"]
+        weights = [given] if isinstance(given, str | Path) else list(given)
+        networks = values.get("networks") or ()
+        if len(weights) == 1 and not networks:
+            return {**values, "weights": weights[0]}
+        networks = [networks] if isinstance(networks, str) else networks
+        return {**values, "weights": None, "networks": [*networks, *map(str, weights)]}
 
     @field_validator("models", "noise", "train_noise", "train_seeds", "guidance", "injection", mode="before")
     @classmethod
@@ -173,6 +194,7 @@ class CompareConfig(_ScoreConfig):
         for key in ("models", "batch_norm", "noise", "train_seeds"):
             if not getattr(self, key):
                 raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
+        self._check_networks()
         self._check_guidance()
         if self.benchmark == "awgn" and not all(name.startswith("awgn:") for name in self.noise):
             raise ConfigError(
@@ -181,6 +203,18 @@ class CompareConfig(_ScoreConfig):
         if self.benchmark == "real" and self.noise != (REAL.name,):
             raise ConfigError("The benchmark takes the noise of the pairs only.", "Leave --noise out.")
         return self
+
+    def _check_networks(self) -> None:
+        if not self.networks:
+            return
+        of_grid = [key for key in ("models", "train", "guidance") if key in self.model_fields_set]
+        of_grid = [key for key in of_grid if getattr(self, key)]
+        if of_grid or len(self.batch_norm) > 1:
+            grid = ", ".join(f"`{key}`" for key in of_grid or ["batch_norm"])
+            raise ConfigError(
+                f"{grid} and named networks exclude each other.",
+                "Name all networks, or none: denoise compare NETWORK NETWORK …",
+            )
 
     def _check_guidance(self) -> None:
         if not self.guidance:

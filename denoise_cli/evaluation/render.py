@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +18,14 @@ from denoise_cli.files import atomic_write_path, write_atomic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TextFormat = Literal["markdown", "json", "html"]
-SUFFIXES: dict[str, TextFormat] = {".md": "markdown", ".json": "json", ".html": "html", ".htm": "html"}
+TextFormat = Literal["markdown", "json", "csv", "html"]
+SUFFIXES: dict[str, TextFormat] = {
+    ".md": "markdown",
+    ".json": "json",
+    ".csv": "csv",
+    ".html": "html",
+    ".htm": "html",
+}
 
 
 def render(results: Results | GuidanceResults, kind: TextFormat) -> str:
@@ -26,11 +34,36 @@ def render(results: Results | GuidanceResults, kind: TextFormat) -> str:
         return results.model_dump_json() + "\n"
     if kind == "markdown":
         return markdown(*tables_of(results))
+    if kind == "csv":
+        return to_csv(results)
     if isinstance(results, GuidanceResults):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
     from denoise_cli.evaluation.comparison.html import render_html
 
     return render_html(results)
+
+
+def to_csv(results: Results | GuidanceResults) -> str:
+    """Per-image scores, one row per method, noise and image, as pandas and spreadsheets read them."""
+    rows: list[list[object]] = []
+    if isinstance(results, GuidanceResults):
+        head = ["model", "guidance", "injection", "batch_norm", "seed", "noise", "image", "psnr", "ssim"]
+        for run in results.runs:
+            v = run.variant
+            for image, psnr, ssim in zip(results.images, run.psnr, run.ssim, strict=True):
+                who = [v.model, v.source, v.injection, v.batch_norm, run.seed]
+                rows.append([*who, run.noise, image, psnr, ssim])
+    else:
+        head = ["method", "kind", "batch_norm", "noise", "image", "psnr", "ssim"]
+        for cell in results.cells:
+            # Cells without weights have no scores.
+            scores = zip(results.images, cell.image_psnr, cell.image_ssim, strict=False)
+            for image, psnr, ssim in scores:
+                rows.append([cell.method, cell.kind, cell.batch_norm, cell.noise, image, psnr, ssim])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([head, *rows])
+    return text.getvalue()
 
 
 def tables_of(results: Results | GuidanceResults) -> tuple[list[Sheet], list[str]]:
@@ -43,8 +76,8 @@ def tables_of(results: Results | GuidanceResults) -> tuple[list[Sheet], list[str
 
 
 def write_folder(results: Results | GuidanceResults, folder: Path) -> None:
-    """Write `results.json`, `tables.md`, `report.html` and every chart and grid as a PNG."""
-    names = ["results.json", "tables.md"]
+    """Write `results.json`, `tables.md`, `images.csv`, `report.html` and every chart and grid as a PNG."""
+    names = ["results.json", "tables.md", "images.csv"]
     if isinstance(results, Results):
         names.append("report.html")
     for name in names:

@@ -17,10 +17,12 @@ from denoise_cli.data.source import Images, centre_cropped, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
+from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
 from denoise_cli.evaluation.scores.classification import Classification, classify_images
-from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.intervals import share_interval
+from denoise_cli.evaluation.scores.leakage import leakage_note
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
 from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
@@ -92,7 +94,9 @@ def test_classifier(
         accuracy={name: _accuracy(result, source) for name, result in results.items()},
         per_class=_per_class(results["noisy"], source.classes),
         classes=source.classes,
+        notes=tuple(filter(None, [leakage_note(weights, config.data.dataset)])),
         confusion=confusion_matrix(results["noisy"], len(source.classes)).tolist(),
+        **made_now(),
     )
     predicted = {name: result.predicted.tolist() for name, result in results.items()}
     report = Report(summary, folder)
@@ -144,8 +148,8 @@ def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
 
 def _accuracy(result: Classification, source: Images) -> Accuracy:
     groups = None if source.groups is None else source.groups.numpy()
-    mean, low, high = mean_interval(result.correct.double().numpy(), groups)
-    return Accuracy(mean=mean, interval=(low, high))
+    correct = result.correct.double().numpy()
+    return Accuracy(mean=float(correct.mean()), interval=share_interval(correct, groups))
 
 
 def _per_class(result: Classification, classes: tuple[str, ...]) -> tuple[ClassAccuracy, ...]:

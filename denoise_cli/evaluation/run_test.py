@@ -14,10 +14,12 @@ from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
 from denoise_cli.evaluation.report.picture_grid import save_grid
+from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import TestSummary
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
-from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.scores.intervals import estimate_mean
+from denoise_cli.evaluation.scores.leakage import leakage_note
 from denoise_cli.evaluation.scores.own_noise import with_own_noise
 from denoise_cli.evaluation.scores.scoring import Scores, noisy_images, score
 from denoise_cli.evaluation.scores.test_images import (
@@ -29,7 +31,7 @@ from denoise_cli.evaluation.scores.test_images import (
     load_test_model,
 )
 from denoise_cli.evaluation.scores.windows import Centre, InStrips
-from denoise_cli.files import check_writable, finite, write_atomic
+from denoise_cli.files import check_writable, finite, sha256, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.header import Architecture
@@ -85,7 +87,7 @@ def run_test(
             )
         if not world.is_main:
             return None
-    summary = _summarise(config, architecture, source, scores, device)
+    summary = _summarise(config, architecture, path, source, scores, device)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
@@ -96,29 +98,38 @@ def run_test(
 
 
 def _summarise(
-    config: TestConfig, architecture: Architecture, source: Images, scores: Scores, device: torch.device
+    config: TestConfig,
+    architecture: Architecture,
+    path: Path,
+    source: Images,
+    scores: Scores,
+    device: torch.device,
 ) -> TestSummary:
     groups = None if source.groups is None else source.groups.numpy()
     intervals: dict[str, Any] = {}
     for name in ("psnr", "ssim", "noisy_psnr", "noisy_ssim"):
-        mean, low, high = mean_interval(getattr(scores, name).numpy(), groups)
-        intervals |= {name: mean, f"{name}_interval": (low, high)}
+        found = estimate_mean(getattr(scores, name).numpy(), groups)
+        intervals |= {name: found.mean, f"{name}_interval": found.interval}
+        intervals |= {f"{name}_left_out": found.left_out} if name in {"psnr", "ssim"} else {}
     return TestSummary(
         model=architecture.name,
         batch_norm=architecture.batch_norm,
         weights=config.weights or "bundled",
+        sha256=sha256(path),
         trained_on=architecture.noise,
         guidance=architecture.guidance if architecture.classes else None,
         noise=config.noise,
         dataset=config.data.dataset,
         n=len(source),
         skipped=source.skipped,
+        notes=tuple(filter(None, [leakage_note(path, config.data.dataset)])),
         seed=config.seed,
         device=str(device),
         seconds_per_image=scores.seconds_per_image,
         paper_psnr=scores.study_psnr,
         paper_ssim=scores.study_ssim,
         **intervals,
+        **made_now(),
     )
 
 

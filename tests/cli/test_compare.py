@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from denoise_cli.evaluation.comparison.differences import differences_to_best
+from denoise_cli.evaluation.comparison.results import read_results
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import Architecture
@@ -182,11 +184,14 @@ def test_pictures_without_noise_have_no_finite_psnr(
     made = denoise("compare", "--models", "cae", "--noise", "0,0.1", *data, "-o", "r.json")
     assert made.returncode == 0, made.stderr
     assert "nan" not in made.stdout
-    cells = {(c["method"], c["noise"]): c for c in json.loads((tmp_path / "r.json").read_text())["cells"]}
-    assert cells["noisy input", "gaussian:0"]["psnr"] is None
+    results = read_results(tmp_path / "r.json")
+    noisy = results.cell("noisy input", True, "gaussian:0")
+    assert noisy is not None
+    assert (noisy.psnr, noisy.psnr_left_out) == (None, 8)
+    assert "noisy input under gaussian:0: 8 images without a finite PSNR" in made.stdout
     # The best of those that have a score.
-    assert cells["cae", "gaussian:0"]["to_best"] == 0
-    assert cells["noisy input", "gaussian:0.1"]["to_best"] == 0
+    assert differences_to_best(results, True, "gaussian:0")["cae"].is_best
+    assert differences_to_best(results, True, "gaussian:0.1")["noisy input"].is_best
     again = denoise("compare", "--from", "r.json")
     assert again.returncode == 0, again.stderr
     assert again.stdout == made.stdout

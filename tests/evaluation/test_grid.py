@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from scipy.stats import t
 
 from denoise_cli.config import CompareConfig, TestConfig, TestDataConfig
 from denoise_cli.evaluation.comparison.classical import LEVELS, TUNED, classical_method, methods
+from denoise_cli.evaluation.comparison.differences import differences_to_best
 from denoise_cli.evaluation.comparison.published import STUDY_SCORES, awgn_rows, stl10_share
-from denoise_cli.evaluation.comparison.results import Cell, Results
-from denoise_cli.evaluation.comparison.run import run_grid
+from denoise_cli.evaluation.comparison.results import Cell, Results, read_results
+from denoise_cli.evaluation.comparison.run import run_comparison
 from denoise_cli.evaluation.comparison.tables import build_sheets
 from denoise_cli.evaluation.run_test import run_test
 from denoise_cli.seeds import derive_seed
@@ -42,7 +45,7 @@ def save_run(folder: Path, seed: int, noise: str = "blind", batch_norm: bool = T
 def compare(**fields: Any) -> Results:
     if "benchmark" not in fields:
         fields.setdefault("noise", ("basic",))
-    results = run_grid(CompareConfig(models=("cae",), device="cpu", **fields), silent)
+    results = run_comparison(CompareConfig(models=("cae",), device="cpu", **fields), silent)
     assert results is not None
     return results
 
@@ -87,11 +90,77 @@ def test_the_difference_to_the_best_is_paired(tmp_path: Path, image_folder: Path
     results = compare(weights=tmp_path / "runs", data=TestDataConfig(dataset=str(image_folder)))
     noisy, model = results.cells
     best, other = (noisy, model) if (noisy.psnr or 0) > (model.psnr or 0) else (model, noisy)
-    difference = np.array(other.image_psnr) - np.array(best.image_psnr)
-    assert best.to_best == 0
-    assert other.to_best == pytest.approx(difference.mean())
-    assert other.to_best_interval is not None
-    assert other.to_best_interval[0] <= other.to_best <= other.to_best_interval[1] < 0  # type: ignore[operator]
+    values = np.subtract(other.image_psnr, best.image_psnr)  # type: ignore[arg-type]
+    differences = differences_to_best(results, True, "basic")
+    assert differences[best.method].is_best
+    worse = differences[other.method]
+    assert worse.mean == pytest.approx(values.mean())
+    expected = t.interval(0.95, len(values) - 1, values.mean(), values.std(ddof=1) / len(values) ** 0.5)
+    assert worse.interval == pytest.approx(expected)
+
+
+def test_differences_stay_within_the_column_that_is_shown() -> None:
+    """What has no batch norm stands in both columns, and is compared with the best of each."""
+    rng = np.random.default_rng(0)
+    scores = {True: rng.normal(26, 1, 9), False: rng.normal(23, 1, 9), None: rng.normal(15, 1, 9)}
+
+    def cell(method: str, batch_norm: bool | None) -> Cell:
+        values = scores[batch_norm]
+        return Cell(
+            method=method,
+            kind="model",
+            batch_norm=batch_norm,
+            noise="basic",
+            psnr=float(values.mean()),
+            image_psnr=tuple(values),
+        )
+
+    results = Results(
+        dataset="x",
+        images=tuple("abcdefghi"),
+        groups=(0, 0, 0, 1, 1, 1, 2, 2, 2),
+        protocol="image",
+        seed=0,
+        device="cpu",
+        versions={},
+        costs={},
+        cells=(cell("noisy input", None), cell("unet", True), cell("unet", False)),
+    )
+    sheet = build_sheets(results)[1]
+    for place, setting in enumerate((True, False)):
+        found = differences_to_best(results, setting, "basic")["noisy input"]
+        difference = scores[None] - scores[setting]
+        assert found.mean == pytest.approx(difference.mean())
+        by_photo = difference.reshape(3, 3).mean(1)
+        expected = t.interval(0.95, 2, by_photo.mean(), by_photo.std(ddof=1) / 3**0.5)
+        assert found.interval == pytest.approx(expected)
+        shown = sheet.groups[place].columns[0].values
+        assert float(shown[0].split()[0]) == pytest.approx(difference.mean(), abs=0.006)
+        assert shown[1] == "best"
+
+
+def test_results_of_earlier_versions_are_read(tmp_path: Path, image_folder: Path) -> None:
+    save_run(tmp_path / "runs/a", 1)
+    results = compare(weights=tmp_path / "runs", data=TestDataConfig(dataset=str(image_folder)))
+    stored = results.model_dump(mode="json")
+    for field in ("groups", "command", "date"):
+        del stored[field]
+    for cell in stored["cells"]:
+        cell |= {"to_best": -1.0, "to_best_interval": [-2.0, 0.0]}
+        del cell["psnr_left_out"], cell["ssim_left_out"]
+    (tmp_path / "old.json").write_text(json.dumps(stored))
+    assert build_sheets(read_results(tmp_path / "old.json")) == build_sheets(results)
+
+
+def test_runs_are_averaged_only_over_seeds(tmp_path: Path, image_folder: Path) -> None:
+    data = TestDataConfig(dataset=str(image_folder), limit=1)
+    for name in ("a", "b"):
+        save_run(tmp_path / "runs" / name, 1, noise="basic")
+    results = compare(weights=tmp_path / "runs", data=data)
+    assert "do not all have seeds of their own" in results.cells[-1].missing
+    (tmp_path / "runs/b/config.yaml").write_text(yaml.safe_dump({"seed": 2, "steps": 7}))
+    results = compare(weights=tmp_path / "runs", data=data)
+    assert "differ in more than their seeds" in results.cells[-1].missing
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -15,7 +15,7 @@ from denoise_cli.evaluation.guidance.chart import draw_gains
 from denoise_cli.evaluation.guidance.gains import build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant, read_guidance
 from denoise_cli.evaluation.guidance.tables import build_guidance_sheets
-from denoise_cli.evaluation.scores.intervals import seed_interval
+from denoise_cli.evaluation.scores.intervals import estimate_mean
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "update_guidance.py"
 PAGE = "# Guidance\n\nBefore.\n\n<!-- results: gains.json -->\nstale\n<!-- end of results -->\n\nAfter.\n"
@@ -106,7 +106,7 @@ def test_gains_over_the_network_told_of_another_picture() -> None:
     assert oracle.over_shuffled is not None
     assert oracle.over_shuffled.mean == pytest.approx(differences.mean())
     assert oracle.seeds_over_shuffled == pytest.approx(differences.mean(1))
-    assert oracle.seeds_interval_over_shuffled == pytest.approx(seed_interval(differences.mean(1)))
+    assert oracle.seeds_interval_over_shuffled == pytest.approx(estimate_mean(differences.mean(1)).interval)
     # Another injection has other parameters, and no control of its own here.
     film = results(runs=(*results().runs, run("oracle", 0, 0.4, injection="film")))
     assert build_rows(film, "basic", True)[-1].over_shuffled is None
@@ -132,16 +132,16 @@ def test_seeds_of_an_image_are_drawn_together() -> None:
 
 
 def test_interval_over_seeds_against_students_t_in_closed_form() -> None:
-    assert seed_interval([0.1]) is None
+    assert estimate_mean([0.1]).interval is None
     # One degree of freedom is the Cauchy distribution; half the width of two values is |a - b| / 2.
     half = np.tan(np.pi * 0.475) * 0.1
-    assert seed_interval([0.1, 0.3]) == pytest.approx((0.2 - half, 0.2 + half))
+    assert estimate_mean([0.1, 0.3]).interval == pytest.approx((0.2 - half, 0.2 + half))
     three = np.array([0.1, 0.3, 0.2])
     half = 0.95 * (2 / (1 - 0.95**2)) ** 0.5 * three.std(ddof=1) / 3**0.5
-    assert seed_interval(three) == pytest.approx((0.2 - half, 0.2 + half))
+    assert estimate_mean(three).interval == pytest.approx((0.2 - half, 0.2 + half))
     # Many: 1.9600 of the normal distribution.
     many = np.tile([-1.0, 1.0], 50_000)
-    assert seed_interval(many) == pytest.approx((-1.95996 / 1e5**0.5, 1.95996 / 1e5**0.5), rel=1e-4)
+    assert estimate_mean(many).interval == pytest.approx((-1.95996 / 1e5**0.5, 1.95996 / 1e5**0.5), rel=1e-4)
 
 
 def test_a_run_without_its_pair_has_no_gain() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +16,9 @@ from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import Architecture, read_header
 from denoise_cli.weights.store import find_bundled, find_weights
+
+# Keys in which runs of one recipe differ; a guided run's classifier has the run's own seed.
+_OF_ONE_RUN = frozenset({"seed", "device", "out", "classifier"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class Candidate:
     Attributes:
         label: What results call it: the run's folder, the file, or `bundled`.
         seed: Training seed; None where that is not known.
+        recipe: The run's config, but for seed, device and folder; None where that is not known.
     """
 
     path: Path
     label: str
     architecture: Architecture
     seed: int | None
+    recipe: dict[str, Any] | None = None
 
 
 def cell_names(config: CompareConfig) -> list[CellName]:
@@ -58,10 +64,10 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
     """The weights of a cell: from these runs, or the bundled ones.
 
     A run fills the cell of the noise that it was trained on; one trained on a mixture fills every
-    cell whose noise no other run was trained on.
+    cell whose noise no other run was trained on. Several are averaged where only their seeds differ.
 
     Raises:
-        WeightsError: There are none.
+        WeightsError: There are none, or they differ in more than their seeds.
     """
     if runs is None:
         path = find_bundled(cell.model, bool(cell.batch_norm))
@@ -82,7 +88,23 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
         raise WeightsError(
             f"No run of {cell.model}{settings[cell.batch_norm]} was trained on this noise or a mixture."
         )
+    _check_averaged(cell, found)
     return found
+
+
+def _check_averaged(cell: CellName, runs: Sequence[Candidate]) -> None:
+    names = " ".join(run.label for run in runs)
+    advice = f"Compare them side by side: denoise compare {names}"
+    if any(run.recipe != runs[0].recipe for run in runs):
+        raise WeightsError(
+            f"{len(runs)} runs of {cell.model} differ in more than their seeds, so they are not averaged. "
+            + advice
+        )
+    if len({run.seed for run in runs}) < len(runs):
+        raise WeightsError(
+            f"{len(runs)} runs of {cell.model} do not all have seeds of their own, so they are not averaged. "
+            + advice
+        )
 
 
 def train_command(model: str, batch_norm: bool | None, noises: Sequence[str], config: CompareConfig) -> str:
@@ -103,12 +125,18 @@ def read_runs(weights: Path) -> list[Candidate]:
         runs = [RunFolder(last.parent) for last in sorted(weights.glob("*/last.safetensors"))]
         # A folder of weights alone has no log to ask.
         paths = [find_weights(str(run.path)) for run in runs if run.is_finished or not run.metrics.is_file()]
-    return [Candidate(path, str(path.parent), read_header(path), _seed_of(path)) for path in paths]
+    return [_candidate(path) for path in paths]
 
 
-def _seed_of(path: Path) -> int | None:
+def _candidate(path: Path) -> Candidate:
     config = RunFolder(path.parent).config
-    if not config.is_file():
-        return None
-    seed = yaml.safe_load(config.read_text()).get("seed")
-    return seed if isinstance(seed, int) else None
+    recipe: dict[str, Any] | None = None
+    seed = None
+    if config.is_file():
+        recipe = yaml.safe_load(config.read_text())
+        seed = recipe.get("seed") if isinstance(recipe, dict) else None
+    if isinstance(recipe, dict):
+        recipe = {key: value for key, value in recipe.items() if key not in _OF_ONE_RUN}
+    return Candidate(
+        path, str(path.parent), read_header(path), seed if isinstance(seed, int) else None, recipe
+    )

@@ -52,10 +52,17 @@ class Gallery:
                 self._keep("noisy", noise, place, self._noisy[noise][place])
 
     @torch.inference_mode()
-    def add(self, title: str, noise: str, model: nn.Module, device: torch.device) -> None:
-        """Clean the noisy examples with one more method."""
-        for place, noisy in enumerate(self._noisy[noise]):
+    def add(self, title: str, noise: str, model: nn.Module, device: torch.device) -> tuple[Picture, ...]:
+        """Clean the noisy examples with one more method; returns its pictures."""
+        return tuple(
             self._keep(title, noise, place, model(noisy.to(device)).float().cpu())
+            for place, noisy in enumerate(self._noisy[noise])
+        )
+
+    def add_again(self, noise: str, pictures: Sequence[Picture]) -> None:
+        """Take up the pictures that `add` returned in an earlier process."""
+        for place, picture in enumerate(pictures):
+            self._pictures[noise, place].append(picture)
 
     def examples(self) -> tuple[Example, ...]:
         """The collected pictures, one entry per noise and image."""
@@ -69,19 +76,19 @@ class Gallery:
             for (noise, place), pictures in self._pictures.items()
         )
 
-    def _keep(self, title: str, noise: str, place: int, wide: Tensor) -> None:
+    def _keep(self, title: str, noise: str, place: int, wide: Tensor) -> Picture:
         clean = self._clean[place]
         shown = self._centres[place].cut_back(wide)[0].clamp(0, 1)
         left, top, side = self._crops[place]
         part = (..., slice(top, top + side), slice(left, left + side))
-        self._pictures[noise, place].append(
-            Picture(
-                title=title,
-                webp=_webp(shown),
-                psnr=_finite(psnr(shown[None], clean[None])),
-                crop_psnr=_finite(psnr(shown[None][part], clean[None][part])),
-            )
+        picture = Picture(
+            title=title,
+            webp=_webp(shown),
+            psnr=_finite(psnr(shown[None], clean[None])),
+            crop_psnr=_finite(psnr(shown[None][part], clean[None][part])),
         )
+        self._pictures[noise, place].append(picture)
+        return picture
 
 
 def _liveliest(picture: Tensor) -> tuple[int, int, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.report.record import Interval, Record
+from denoise_cli.evaluation.report.record import Interval, Made, Record
 
 
 class ScoredRun(Record):
@@ -29,8 +29,8 @@ class Cell(Record):
     """One method under one noise.
 
     PSNR in dB and SSIM are means over the images by the protocol of the comparison; where
-    several runs are averaged, of the per-image means. Intervals are 95 % bootstrap intervals
-    over images (over photos, where the images are crops of photos).
+    several runs are averaged, of the per-image means. Intervals are 95 % intervals over images (over
+    photos, where the images are crops of photos) by Student's t; None for a single one.
     """
 
     method: str
@@ -51,15 +51,23 @@ class Cell(Record):
     """Standard deviation of the mean PSNR over training seeds; None for a single run."""
     ssim: float | None = None
     ssim_interval: Interval | None = None
-    to_best: float | None = None
-    """Mean paired per-image difference in PSNR to the best cell of the column; 0 for that one."""
-    to_best_interval: Interval | None = None
+    psnr_left_out: int = 0
+    """Images without a finite PSNR, which the mean leaves out."""
+    ssim_left_out: int = 0
     published_psnr: float | None = None
     published_ssim: float | None = None
     seconds_per_megapixel: float | None = None
     image_psnr: tuple[float | None, ...] = ()
     """Per image, in the order of `Results.images`."""
     image_ssim: tuple[float | None, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        """Differences are now taken from the scores, in the column that is shown."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if not key.startswith("to_best")}
+        return values
 
 
 class Cost(Record):
@@ -99,12 +107,14 @@ class PublishedRow(Record):
     psnr: dict[str, float]
 
 
-class Results(Record):
+class Results(Made):
     """A whole comparison."""
 
     format: Literal[1] = 1
     dataset: str
     images: tuple[str, ...]
+    groups: tuple[int, ...] = ()
+    """Images of one group (crops of one photo) are not independent; empty where all are."""
     protocol: Literal["image", "paper"]
     benchmark: Literal["awgn", "real"] | None = None
     seed: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,8 +15,9 @@ from denoise_cli.data.source import Images
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.comparison.cells import Candidate, CellName
 from denoise_cli.evaluation.comparison.gallery import Gallery
-from denoise_cli.evaluation.comparison.results import Cell, ScoredRun
-from denoise_cli.evaluation.scores.intervals import mean_interval
+from denoise_cli.evaluation.comparison.partial import Partial, ScoredCell, key_of
+from denoise_cli.evaluation.comparison.results import Cell, Picture, ScoredRun
+from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.evaluation.scores.scoring import Scores, score
 from denoise_cli.evaluation.scores.windows import InStrips
 from denoise_cli.files import finite, sha256
@@ -38,6 +39,8 @@ class ScoringContext:
         published: Wraps a denoiser so that its output is scored as a benchmark's papers do.
         grey: Images and noise are grey.
         gallery: Collects example pictures.
+        partial: Keeps what is scored until the comparison is whole.
+        known: What was kept of an interrupted comparison.
         on_images: Called with the number of images done since the last call.
     """
 
@@ -49,44 +52,52 @@ class ScoringContext:
     published: Callable[[nn.Module], nn.Module]
     grey: bool
     gallery: Gallery
+    partial: Partial
+    known: Mapping[str, ScoredCell]
     on_images: Callable[[int], None]
 
 
 def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringContext) -> Cell:
-    """Score a model; several runs of one cell are averaged image by image."""
-    all_scores: list[Scores] = []
-    runs: list[ScoredRun] = []
-    for candidate in candidates:
-        _, model = load_weights(candidate.path)
-        model = model.to(task.device)
-        scores = _score(InStrips(model, denoiser_info(cell.model)), cell.noise, task)
-        if not runs:
-            title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
-            task.gallery.add(title, cell.noise, model, task.device)
-        psnr, ssim = _means(scores, task.paper)
-        all_scores.append(scores)
-        runs.append(
-            ScoredRun(
-                weights=candidate.label,
-                sha256=sha256(candidate.path),
-                trained_on=candidate.architecture.noise,
-                seed=candidate.seed,
-                psnr=psnr,
-                ssim=ssim,
+    """Score a network; several runs of one cell are averaged image by image."""
+    sums = [sha256(candidate.path) for candidate in candidates]
+    key = key_of(cell.model, cell.batch_norm, cell.noise, sums)
+
+    def work() -> tuple[Cell, tuple[Picture, ...]]:
+        all_scores: list[Scores] = []
+        runs: list[ScoredRun] = []
+        pictures: tuple[Picture, ...] = ()
+        for candidate, checksum in zip(candidates, sums, strict=True):
+            architecture, model = load_weights(candidate.path)
+            model = model.to(task.device)
+            scores = _score(InStrips(model, denoiser_info(architecture.name)), cell.noise, task)
+            if not runs:
+                title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
+                pictures = task.gallery.add(title, cell.noise, model, task.device)
+            psnr, ssim = _means(scores, task.paper)
+            all_scores.append(scores)
+            runs.append(
+                ScoredRun(
+                    weights=candidate.label,
+                    sha256=checksum,
+                    trained_on=architecture.noise,
+                    seed=candidate.seed,
+                    psnr=psnr,
+                    ssim=ssim,
+                )
             )
+        over_runs = np.array([run.psnr for run in runs], np.float64)
+        scored = Cell(
+            method=cell.model,
+            kind="model",
+            batch_norm=cell.batch_norm,
+            noise=cell.noise,
+            runs=tuple(runs),
+            psnr_spread=finite(float(np.std(over_runs, ddof=1))) if len(runs) > 1 else None,
+            **_summary(all_scores, task),
         )
-    spread = (
-        float(np.std(np.array([run.psnr for run in runs], np.float64), ddof=1)) if len(runs) > 1 else None
-    )
-    return Cell(
-        method=cell.model,
-        kind="model",
-        batch_norm=cell.batch_norm,
-        noise=cell.noise,
-        runs=tuple(runs),
-        psnr_spread=finite(spread),
-        **_summary(all_scores, task),
-    )
+        return scored, pictures
+
+    return _once(key, cell.noise, task, work)
 
 
 def score_method(
@@ -98,10 +109,31 @@ def score_method(
     task: ScoringContext,
 ) -> Cell:
     """Score something that needs no weights; `clean` runs on the CPU."""
-    if kind == "classical":
-        task.gallery.add(method, noise, clean, torch.device("cpu"))
-    scores = _score(clean, noise, replace(task, device=torch.device("cpu")))
-    return Cell(method=method, kind=kind, noise=noise, settings=settings, **_summary([scores], task))
+    cpu = torch.device("cpu")
+
+    def work() -> tuple[Cell, tuple[Picture, ...]]:
+        pictures = task.gallery.add(method, noise, clean, cpu) if kind == "classical" else ()
+        scores = _score(clean, noise, replace(task, device=cpu))
+        cell = Cell(method=method, kind=kind, noise=noise, settings=settings, **_summary([scores], task))
+        return cell, pictures
+
+    key = key_of(method, None, noise, [f"{name}={value}" for name, value in settings.items()])
+    return _once(key, noise, task, work)
+
+
+def _once(
+    key: str, noise: str, task: ScoringContext, work: Callable[[], tuple[Cell, tuple[Picture, ...]]]
+) -> Cell:
+    """The cell as an interrupted comparison has scored it, or scored now and kept."""
+    known = task.known.get(key)
+    if known is not None:
+        task.gallery.add_again(noise, known.pictures)
+        task.on_images(len(task.source) * max(1, len(known.cell.runs)))
+        return known.cell
+    cell, pictures = work()
+    if task.world.is_main:
+        task.partial.add(ScoredCell(key=key, cell=cell, pictures=pictures))
+    return cell
 
 
 def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
@@ -121,7 +153,7 @@ def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
 def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
     if paper:
         return scores.study_psnr, scores.study_ssim
-    psnr, ssim = (finite(mean_interval(values.numpy())[0]) for values in (scores.psnr, scores.ssim))
+    psnr, ssim = (finite(estimate_mean(values.numpy()).mean) for values in (scores.psnr, scores.ssim))
     return psnr, ssim
 
 
@@ -133,10 +165,10 @@ def _summary(all_scores: Sequence[Scores], task: ScoringContext) -> dict[str, An
     fields: dict[str, Any] = {"seconds_per_megapixel": seconds / (pixels / 1e6)}
     for name in ("psnr", "ssim"):
         values: Values = np.mean([getattr(scores, name).numpy() for scores in all_scores], 0)
-        mean, low, high = mean_interval(values, groups)
+        found = estimate_mean(values, groups)
         # Where no image has a finite score (the noisy input without noise) there is no mean.
-        scored = np.isfinite(mean)
-        fields[name], fields[f"{name}_interval"] = (mean, (low, high)) if scored else (None, None)
+        fields |= {name: finite(found.mean), f"{name}_interval": found.interval}
+        fields[f"{name}_left_out"] = found.left_out
         fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
     if task.paper:
         # The pooled score of a batch is no mean over images, so it has no interval over them.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from denoise_cli.errors import counted
+from denoise_cli.evaluation.comparison.differences import Difference, differences_to_best
 from denoise_cli.evaluation.comparison.results import Cell, Results
-from denoise_cli.evaluation.report.record import Interval
 from denoise_cli.evaluation.report.sheet import NONE, Column, Group, Sheet, column_title, with_interval
 
 
@@ -19,7 +19,7 @@ def build_sheets(results: Results) -> list[Sheet]:
     if any(cell.psnr is not None and cell.kind != "input" for cell in results.cells):
         sheets.append(
             Sheet(
-                "PSNR minus that of the best in the column, dB, image by image",
+                _difference_title(results),
                 rows,
                 tuple(_difference_group(results, *column) for column in results.columns),
             )
@@ -65,12 +65,9 @@ def _score_group(results: Results, batch_norm: bool | None, noise: str) -> Group
 
 
 def _difference_group(results: Results, batch_norm: bool | None, noise: str) -> Group:
-    values = []
-    for method in results.methods:
-        cell = results.cell(method, batch_norm, noise)
-        best = cell is not None and cell.to_best == 0
-        values.append("best" if best else _signed(cell.to_best, cell.to_best_interval) if cell else NONE)
-    return Group(column_title(batch_norm, noise), (Column("Δ PSNR", tuple(values)),))
+    differences = differences_to_best(results, batch_norm, noise)
+    values = tuple(_signed(differences.get(method)) for method in results.methods)
+    return Group(column_title(batch_norm, noise), (Column("Δ PSNR", values),))
 
 
 def _published_sheet(results: Results) -> Sheet | None:
@@ -139,5 +136,13 @@ def _best(cells: Sequence[Cell | None], value: Callable[[Cell], float | None]) -
     return frozenset([max(scored, key=lambda place: scored[place])] if scored else [])
 
 
-def _signed(value: float | None, interval: Interval | None) -> str:
-    return NONE if value is None else f"{'+' if value > 0 else ''}{with_interval(value, interval, 2)}"
+def _difference_title(results: Results) -> str:
+    protocol = "; mean per image, not by the paper protocol" if results.protocol == "paper" else ""
+    return f"PSNR minus that of the best in the column, dB, image by image{protocol}"
+
+
+def _signed(difference: Difference | None) -> str:
+    if difference is None or difference.is_best:
+        return "best" if difference else NONE
+    sign = "+" if difference.mean > 0 else ""
+    return sign + with_interval(difference.mean, difference.interval, 2)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant
 from denoise_cli.evaluation.report.record import Interval
-from denoise_cli.evaluation.scores.intervals import mean_interval, seed_interval
+from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.models.guidance import CHOICES
 
 Values = NDArray[np.float64]
@@ -27,12 +27,12 @@ class Gain:
     """A mean difference of a variant to another.
 
     Attributes:
-        interval: 95 % over images, of the mean over seeds; bootstrap.
+        interval: 95 % over images, of the mean over seeds, by Student's t; None for a single one.
         count: Images.
     """
 
     mean: float
-    interval: Interval
+    interval: Interval | None
     count: int
 
 
@@ -98,13 +98,13 @@ def _row(variant: Variant, all_runs: Sequence[GuidedRun], groups: NDArray[Any]) 
         psnr_gain=_gain(psnr, groups),
         ssim_gain=_gain(_differences(pairs, "ssim"), groups),
         seeds=seeds,
-        seeds_interval=seed_interval(seeds),
+        seeds_interval=estimate_mean(seeds).interval,
         accuracy=digits.count("1") / len(digits) if digits else None,
         where_right=_gain(psnr, groups, right) if known else None,
         where_wrong=_gain(psnr, groups, ~right) if known else None,
         over_shuffled=_gain(over_shuffled, groups),
         seeds_over_shuffled=seeds_over_shuffled,
-        seeds_interval_over_shuffled=seed_interval(seeds_over_shuffled),
+        seeds_interval_over_shuffled=estimate_mean(seeds_over_shuffled).interval,
     )
 
 
@@ -136,5 +136,5 @@ def _gain(differences: Values, groups: NDArray[Any], chosen: NDArray[np.bool_] |
     if not differences.size or not chosen.any():
         return None
     labels = np.broadcast_to(groups, differences.shape)
-    mean, low, high = mean_interval(differences[chosen], labels[chosen])
-    return Gain(mean, (low, high), int(chosen.any(0).sum()))
+    found = estimate_mean(differences[chosen], labels[chosen])
+    return Gain(found.mean, found.interval, int(chosen.any(0).sum()))

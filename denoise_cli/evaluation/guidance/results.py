@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from denoise_cli.errors import DataError
-from denoise_cli.evaluation.report.record import Record
+from denoise_cli.evaluation.report.record import Made, Record
 from denoise_cli.models.guidance import Choice, Injection
 
 
@@ -45,7 +45,7 @@ class GuidedRun(Record):
     """
 
 
-class GuidanceResults(Record):
+class GuidanceResults(Made):
     """A whole comparison of guidance."""
 
     kind: Literal["guidance"] = "guidance"

@@ -19,7 +19,7 @@ from denoise_cli.distributed import World, join, launched_device
 from denoise_cli.errors import WeightsError
 from denoise_cli.evaluation.comparison.cells import Candidate, read_runs
 from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant
-from denoise_cli.evaluation.report.record import used_versions
+from denoise_cli.evaluation.report.record import made_now, used_versions
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits, true_classes
 from denoise_cli.evaluation.scores.scoring import score
@@ -61,6 +61,7 @@ def run_guidance(
         seed=config.seed,
         device=device_name(device),
         versions=used_versions(),
+        **made_now(),
         runs=tuple(runs),
         notes=(*failed.values(), *_missing(config, [run for run, _ in pairs])),
     )

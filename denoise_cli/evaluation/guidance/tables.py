@@ -84,16 +84,15 @@ def _sheet(results: GuidanceResults, noise: str, batch_norm: bool) -> Sheet:
 def _gain(gain: Gain | None, digits: int, *, with_count: bool = False) -> str:
     if gain is None:
         return NONE
-    text = f"{gain.mean:+.{digits}f} {_interval(gain.interval, digits)}"
+    text = f"{gain.mean:+.{digits}f}{_interval(gain.interval, digits)}"
     return f"{text}, n = {gain.count}" if with_count else text
 
 
 def _seeds(values: Sequence[float], interval: Interval | None) -> str:
     if not values:
         return NONE
-    text = ", ".join(f"{value:+.3f}" for value in values)
-    return text if interval is None else f"{text} {_interval(interval, 3)}"
+    return ", ".join(f"{value:+.3f}" for value in values) + _interval(interval, 3)
 
 
-def _interval(interval: Interval, digits: int) -> str:
-    return f"({interval[0]:+.{digits}f} to {interval[1]:+.{digits}f})"
+def _interval(interval: Interval | None, digits: int) -> str:
+    return "" if interval is None else f" ({interval[0]:+.{digits}f} to {interval[1]:+.{digits}f})"

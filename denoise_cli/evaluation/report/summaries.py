@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from denoise_cli.evaluation.report.record import Interval, Record
+from denoise_cli.evaluation.report.record import Interval, Made, Record
 
 
-class TestSummary(Record):
-    """Scores of one denoiser on one data set. Intervals are 95 % intervals over images.
+class TestSummary(Made):
+    """Scores of one denoiser on one data set.
 
-    A score is not finite where an image equals its original; JSON then has null.
+    Intervals are 95 % intervals over images (over photos, where images are crops of photos), by
+    Student's t; None for a single one. A score is not finite where an image equals its original or a
+    network's output is not finite; it is left out of the mean and counted. JSON has null for it.
     """
 
     __test__ = False
@@ -19,6 +21,8 @@ class TestSummary(Record):
     batch_norm: bool
     weights: str
     """Path, or `bundled`."""
+    sha256: str
+    """Of the weight file."""
     trained_on: str
     """Noise that it was trained on."""
     guidance: str | None
@@ -29,6 +33,8 @@ class TestSummary(Record):
     """Images."""
     skipped: tuple[str, ...]
     """Files that were left out, with the reason."""
+    notes: tuple[str, ...] = ()
+    """What must be known beside the scores."""
     seed: int
     """Of the test noise."""
     device: str
@@ -38,17 +44,20 @@ class TestSummary(Record):
     paper_ssim: float | None
     psnr: float
     """Of the denoised images, in dB."""
-    psnr_interval: Interval
+    psnr_interval: Interval | None
+    psnr_left_out: int
+    """Images without a finite score, which the mean leaves out."""
     ssim: float
-    ssim_interval: Interval
+    ssim_interval: Interval | None
+    ssim_left_out: int
     noisy_psnr: float
-    noisy_psnr_interval: Interval
+    noisy_psnr_interval: Interval | None
     noisy_ssim: float
-    noisy_ssim_interval: Interval
+    noisy_ssim_interval: Interval | None
 
 
 class Accuracy(Record):
-    """A share of correct images with its 95 % interval over images."""
+    """A share of correct images with its 95 % interval, by Wilson's score."""
 
     mean: float
     interval: Interval
@@ -63,7 +72,7 @@ class ClassAccuracy(Record):
     accuracy: float
 
 
-class ClassifierSummary(Record):
+class ClassifierSummary(Made):
     """Accuracy of one classifier on one data set."""
 
     model: str
@@ -85,5 +94,7 @@ class ClassifierSummary(Record):
     """Of `clean`, `noisy` and, with a denoiser, `denoised` images."""
     per_class: tuple[ClassAccuracy, ...]
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What must be known beside the accuracy."""
     confusion: tuple[tuple[int, ...], ...]
     """Counts on the noisy images: rows are true classes, columns predicted ones."""

@@ -207,10 +207,10 @@ class CompareConfig(_ScoreConfig):
     def _check_networks(self) -> None:
         if not self.networks:
             return
-        of_grid = [key for key in ("models", "train", "guidance") if key in self.model_fields_set]
-        of_grid = [key for key in of_grid if getattr(self, key)]
+        keys = ("models", "train", "guidance")
+        of_grid = [key for key in keys if key in self.model_fields_set and getattr(self, key)]
         if of_grid or len(self.batch_norm) > 1:
-            grid = ", ".join(f"`{key}`" for key in of_grid or ["batch_norm"])
+            grid = ", ".join(f"`{key}`" for key in of_grid) or "`batch_norm`"
             raise ConfigError(
                 f"{grid} and named networks exclude each other.",
                 "Name all networks, or none: denoise compare NETWORK NETWORK …",

@@ -50,16 +50,14 @@ def to_csv(results: Results | GuidanceResults) -> str:
         head = ["model", "guidance", "injection", "batch_norm", "seed", "noise", "image", "psnr", "ssim"]
         for run in results.runs:
             v = run.variant
-            for image, psnr, ssim in zip(results.images, run.psnr, run.ssim, strict=True):
-                who = [v.model, v.source, v.injection, v.batch_norm, run.seed]
-                rows.append([*who, run.noise, image, psnr, ssim])
+            who = [v.model, v.source, v.injection, v.batch_norm, run.seed, run.noise]
+            rows += [[*who, *row] for row in zip(results.images, run.psnr, run.ssim, strict=True)]
     else:
         head = ["method", "kind", "batch_norm", "noise", "image", "psnr", "ssim"]
         for cell in results.cells:
             # Cells without weights have no scores.
             scores = zip(results.images, cell.image_psnr, cell.image_ssim, strict=False)
-            for image, psnr, ssim in scores:
-                rows.append([cell.method, cell.kind, cell.batch_norm, cell.noise, image, psnr, ssim])
+            rows += [[cell.method, cell.kind, cell.batch_norm, cell.noise, *row] for row in scores]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([head, *rows])

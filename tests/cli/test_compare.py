@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import subprocess
@@ -49,6 +50,7 @@ def test_a_comparison_is_drawn_again_without_torch(
     assert names >= {
         "results.json",
         "tables.md",
+        "images.csv",
         "report.html",
         "psnr.png",
         "ssim.png",
@@ -56,6 +58,10 @@ def test_a_comparison_is_drawn_again_without_torch(
         "grid-basic.png",
     }
     assert "denoise compare --train --models cnn" in made.stdout
+    with (tmp_path / "out/images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    cells = read_results(tmp_path / "out/results.json").cells
+    assert [float(row["psnr"]) for row in rows] == [value for cell in cells for value in cell.image_psnr]
 
     assert denoise("compare", "--from", "out/results.json").stdout == made.stdout
     markdown = denoise("compare", "--from", "out/results.json", "--format", "markdown").stdout

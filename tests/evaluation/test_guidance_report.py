@@ -79,6 +79,7 @@ def test_gains_are_paired_by_image_and_seed() -> None:
     oracle = rows["oracle"]
     gain = oracle.psnr_gain
     assert gain is not None
+    assert gain.interval is not None
     assert gain.mean == pytest.approx(differences.mean())
     # The plain scores vary by 2 dB from image to image, the paired differences by 0.03 dB.
     assert 0 < gain.interval[0] < gain.mean < gain.interval[1]
@@ -199,6 +200,7 @@ def test_the_page_is_made_from_stored_results_by_one_command(tmp_path: Path) -> 
     rows = {row.variant.source: row for row in build_rows(results(), "basic", True)}
     gain = rows["oracle"].psnr_gain
     assert gain is not None
+    assert gain.interval is not None
     assert f"| oracle | {rows['oracle'].psnr:.3f} |" in text
     assert f"{gain.mean:+.3f} ({gain.interval[0]:+.3f} to {gain.interval[1]:+.3f})" in text
     assert "| 58.3 % |" in text

@@ -11,7 +11,9 @@ from denoise_cli.config import CompareConfig, TestDataConfig
 from denoise_cli.errors import ConfigError, DenoiseError
 from denoise_cli.evaluation.comparison import score_cell
 from denoise_cli.evaluation.comparison.networks import find_networks
+from denoise_cli.evaluation.comparison.partial import Partial
 from denoise_cli.evaluation.comparison.run import run_comparison
+from denoise_cli.evaluation.scores import scoring
 from tests.conftest import Command
 from tests.evaluation.test_grid import save_run, silent
 
@@ -90,7 +92,7 @@ def test_an_interrupted_comparison_scores_the_rest_only(
     assert whole is not None
     assert not list((tmp_path / "cache").rglob("*.jsonl"))
     budget = 2
-    score_once = score_cell.score
+    score_once = scoring.score
 
     def score_within_budget(*args: Any, **fields: Any) -> Any:
         nonlocal budget
@@ -123,7 +125,7 @@ def test_other_pixels_are_another_comparison(
         networks=("cae-bn",), noise=("basic",), data=TestDataConfig(dataset=str(image_folder))
     )
     with monkeypatch.context() as patch:
-        patch.setattr(score_cell.Partial, "finish", lambda self: None)
+        patch.setattr(Partial, "finish", lambda self: None)
         before = run_comparison(config, silent)
     pictures = sorted((image_folder / "test").rglob("*.png"))
     pictures[0].write_bytes(pictures[-1].read_bytes())

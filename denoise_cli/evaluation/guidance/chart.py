@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -51,11 +53,13 @@ def _draw(lines: dict[str, _Line], title: str) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for number, (name, line) in enumerate(lines.items()):
-        errors = [(gain.mean - gain.interval[0], gain.interval[1] - gain.mean) for _, gain in line]
+        ends = [gain.interval or (nan, nan) for _, gain in line]
+        means = np.array([gain.mean for _, gain in line])
+        errors = np.abs(np.array(ends).T - means)
         axes.errorbar(
             [level for level, _ in line],
-            [gain.mean for _, gain in line],
-            np.array(errors).T,
+            means,
+            errors,
             fmt="o-",
             capsize=2,
             color=COLOURS[number % len(COLOURS)],

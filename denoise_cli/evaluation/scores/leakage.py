@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from denoise_cli.data.folder import split_root
+from denoise_cli.data.folder import Split, split_root
 from denoise_cli.data.names import NAMED, canonical_dataset
 from denoise_cli.data.pairs import has_part, is_paired
 from denoise_cli.errors import DataError
@@ -36,7 +35,7 @@ def leakage_note(weights: Path, dataset: str) -> str:
     return ""
 
 
-def _part(dataset: str, split: Any) -> Path | None:
+def _part(dataset: str, split: Split) -> Path | None:
     """The folder that a split of a folder is read from; None for a data set with official splits."""
     if canonical_dataset(dataset) in NAMED:
         return None

@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console
 from denoise_cli.cli.options import IMAGES, RESULT, RUN
-from denoise_cli.cli.sheets import show_results
 from denoise_cli.cli.train import run
 from denoise_cli.config import CompareConfig, load_config
 from denoise_cli.errors import TrainingError, UsageError, counted
-from denoise_cli.evaluation.comparison.results import Results, read_results
-from denoise_cli.evaluation.guidance.results import GuidanceResults, read_guidance
-from denoise_cli.evaluation.render import SUFFIXES, TextFormat, render, write_folder
-from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.files import check_writable, write_atomic
+
+if TYPE_CHECKING:
+    from denoise_cli.evaluation.comparison.results import Results
+    from denoise_cli.evaluation.guidance.results import GuidanceResults
+    from denoise_cli.evaluation.render import TextFormat
 
 _option = partial(options.option, CompareConfig)
 
@@ -138,6 +138,9 @@ def compare(
         "device": device,
     }
     if from_ is not None:
+        from denoise_cli.evaluation.comparison.results import read_results
+        from denoise_cli.evaluation.guidance.results import read_guidance
+
         options.check_effective(
             {
                 "NETWORKS" if key == "networks" else f"--{key.rpartition('.')[2].replace('_', '-')}": value
@@ -198,6 +201,9 @@ def compare(
 
 def deliver(results: Results | GuidanceResults, kind: Format, output: Path | None) -> None:
     """Print the results, and write them where the user wants them."""
+    from denoise_cli.cli.sheets import show_results
+    from denoise_cli.evaluation.render import SUFFIXES, render, write_folder
+
     if output is not None and output.suffix and not output.is_dir():
         text = render(results, SUFFIXES[output.suffix.lower()])
         write_atomic(output, text.encode())
@@ -228,6 +234,8 @@ def _check_output(output: Path | None, kind: Format) -> None:
 
 def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool) -> None:
     """Refuse to replace results that another command made."""
+    from denoise_cli.evaluation.report.replace import check_replaceable
+
     if output is None:
         return
     if output.suffix and not output.is_dir():
@@ -237,6 +245,8 @@ def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool
 
 
 def _check_ending(output: Path, kind: Format) -> None:
+    from denoise_cli.evaluation.render import SUFFIXES
+
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"{output.name} has no ending that says what to write.",

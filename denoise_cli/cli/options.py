@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from denoise_cli.cli import complete
 from denoise_cli.cli.complete import completion_of
-from denoise_cli.config import Section
-from denoise_cli.config.describe import metavar_of
 from denoise_cli.errors import UnknownName, UsageError
 from denoise_cli.models.registry import letters_of
+
+if TYPE_CHECKING:
+    from denoise_cli.config import Section
 
 IMAGES, RESULT, RUN = "Images", "Result", "Run"
 _OUTPUT = ("--output", "-o")
@@ -32,6 +33,8 @@ def option(
         panel: Heading under which help lists it.
         metavar: What help calls the value, where not after its type.
     """
+    from denoise_cli.config.describe import metavar_of
+
     field = config.field_of(key)
     if not names and key in {"out", "output"}:
         names = _OUTPUT

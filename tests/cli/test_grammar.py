@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import typing
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from denoise_cli.cli.app import app
+from denoise_cli.cli.app import app, command_function
 from denoise_cli.cli.front_door import with_command
 from denoise_cli.config import (
     ClassifyConfig,
@@ -50,9 +49,7 @@ OWN = {
 
 def options_of(command: str) -> dict[str, Any]:
     """What typer is told of each parameter of a command."""
-    (function,) = (each.callback for each in app.registered_commands if each.name == command)
-    assert function is not None
-    hints = typing.get_type_hints(inspect.unwrap(function), include_extras=True)
+    hints = typing.get_type_hints(command_function(command), include_extras=True)
     return {name: typing.get_args(hint)[-1] for name, hint in hints.items() if name != "return"}
 
 

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from denoise_cli.cli.app import app
+from denoise_cli.cli.app import COMMANDS, app
 from tests.conftest import Command
 
-COMMANDS: dict[str, Any] = getattr(get_command(app), "commands")  # noqa: B009
+GROUP: Any = get_command(app)
 
 
 def test_the_program_and_its_version_have_help() -> None:
-    assert get_command(app).help
-    assert all(parameter.help for parameter in get_command(app).params if hasattr(parameter, "help"))
+    assert GROUP.help
+    assert all(parameter.help for parameter in GROUP.params if hasattr(parameter, "help"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_option_has_a_sentence(name: str, denoise: Command) -> None:
-    command = COMMANDS[name]
+    command = GROUP.get_command(None, name)
     summary = command.help.strip().splitlines()[0]
     assert len(summary) > 20 and summary[0].isupper()
     assert re.search(r"[.;]", summary)

@@ -53,7 +53,7 @@ def test_ctrl_c_while_loading_is_silent() -> None:
         "import os, signal, sys\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'pydantic':\n"
+        "        if name == 'typer':\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
         "from denoise_cli.__main__ import main\n"

@@ -159,6 +159,8 @@ def compare(
         )
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
+    if everything and dataset is None and config is None:
+        flags = _with_study(flags, data_dir, train)
     settings = load_config(CompareConfig, config, set or [], flags)
     if not settings.train:
         trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps}
@@ -215,6 +217,17 @@ def deliver(results: Results | GuidanceResults, kind: Format, output: Path | Non
         console.write(render(results, _TEXTS[kind]))
     if output is not None:
         console.note(f"Written: {output}")
+
+
+def _with_study(flags: Mapping[str, Any], data_dir: Path | None, train: bool) -> dict[str, Any]:
+    """The study's data and protocol, where nothing else is asked for."""
+    from denoise_cli.evaluation.comparison.study import study_defaults
+
+    defaults, note = study_defaults(data_dir, train=train)
+    if note:
+        console.note(note)
+    given = {key: value for key, value in flags.items() if value is not None}
+    return defaults | given
 
 
 def _say_nothing(text: str) -> None:

@@ -159,9 +159,12 @@ def compare(
         )
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
-    if everything and dataset is None and config is None:
-        flags = _with_study(flags, data_dir, train)
-    settings = load_config(CompareConfig, config, set or [], flags)
+    assignments = set or []
+    if everything and not (
+        dataset or config or any(text.startswith("data.dataset=") for text in assignments)
+    ):
+        assignments = [*_study_assignments(data_dir, train), *assignments]
+    settings = load_config(CompareConfig, config, assignments, flags)
     if not settings.train:
         trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps}
         options.check_effective(trained, "without --train", "Add --train, or leave it out.")
@@ -219,15 +222,14 @@ def deliver(results: Results | GuidanceResults, kind: Format, output: Path | Non
         console.note(f"Written: {output}")
 
 
-def _with_study(flags: Mapping[str, Any], data_dir: Path | None, train: bool) -> dict[str, Any]:
-    """The study's data and protocol, where nothing else is asked for."""
+def _study_assignments(data_dir: Path | None, train: bool) -> list[str]:
+    """The study's data and protocol as `--set` would give them."""
     from denoise_cli.evaluation.comparison.study import study_defaults
 
     defaults, note = study_defaults(data_dir, train=train)
     if note:
         console.note(note)
-    given = {key: value for key, value in flags.items() if value is not None}
-    return defaults | given
+    return [f"{key}={value}" for key, value in defaults.items()]
 
 
 def _say_nothing(text: str) -> None:

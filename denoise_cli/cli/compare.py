@@ -160,9 +160,8 @@ def compare(
     if everything and batchnorm is None:
         flags["batch_norm"] = [True, False]
     assignments = set or []
-    if everything and not (
-        dataset or config or any(text.startswith("data.dataset=") for text in assignments)
-    ):
+    named = dataset or config or any(text.startswith("data.dataset=") for text in assignments)
+    if everything and not named:
         assignments = [*_study_assignments(data_dir, train), *assignments]
     settings = load_config(CompareConfig, config, assignments, flags)
     if not settings.train:

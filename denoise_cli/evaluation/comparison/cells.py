@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from denoise_cli.config import CompareConfig
+from denoise_cli.config.yaml import read_yaml
 from denoise_cli.errors import WeightsError
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import is_mixture
@@ -110,5 +109,5 @@ def _seed_of(path: Path) -> int | None:
     config = RunFolder(path.parent).config
     if not config.is_file():
         return None
-    seed = yaml.safe_load(config.read_text()).get("seed")
+    seed = read_yaml(config).get("seed")
     return seed if isinstance(seed, int) else None

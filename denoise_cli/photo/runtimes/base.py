@@ -42,7 +42,7 @@ def checked(output: Array) -> Array:
     """
     if not np.isfinite(output).all():
         raise WeightsError(
-            "The network's output has numbers that are not finite, so no picture can come from these weights.",
+            "The network's output is not finite, so no picture can come from these weights.",
             "Take other weights; `denoise models` lists what there is.",
         )
     return output

@@ -65,7 +65,7 @@ def test_values_that_cannot_be_used(tmp_path: Path, key: str, value: str, said: 
         ("model: unet\nseed: 1\nseed: 2\n", "gives the key 'seed' twice (line 3)"),
         ("model: unet\noptim: {lr: 1, lr: 2}\n", "gives the key 'lr' twice (line 2)"),
         (LAUGHS, "holds more values"),
-        ("model: unet\n1: 2\n", "Unknown key"),
+        ("model: unet\n1: 2\n", "must hold keys and values"),
         ("? [a]\n: b\n", "not valid YAML"),
         ("a: *b\n", "not valid YAML (line 1)"),
         ("- " * 5000, "nested too deeply"),

@@ -6,20 +6,31 @@ last.safetensors     weights of the last validation
 best.safetensors     weights of the best validation (held-out images only)
 curve.png            loss and validation score by step
 checkpoints/         training state to continue from
+lock                 held by the process that trains, as long as it lives
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from denoise_cli.files import write_atomic
+from denoise_cli.errors import OutputExists
+from denoise_cli.files import finite, write_atomic
 
-# A run that has logged nothing for so long is taken for dead.
-_SILENT_SECONDS = 300.0
+if sys.platform != "win32":
+    import fcntl
+
+_BUSY = {errno.EAGAIN, errno.EACCES}
+_LARGEST_STEP = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +64,36 @@ class RunFolder:
         return self.path / "curve.png"
 
     def log(self, event: str, **values: Any) -> None:
-        """Append one event to `metrics.jsonl`."""
-        row = {"event": event, "time": round(time.time(), 3), **values}
+        """Append one event to `metrics.jsonl`; numbers that are not finite become null."""
+        row = finite({"event": event, "time": round(time.time(), 3), **values})
         with self.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
     def events(self) -> list[dict[str, Any]]:
-        """All logged events; a last line cut off by a crash is left out."""
-        if not self.metrics.is_file():
-            return []
-        rows = []
-        for line in self.metrics.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-        return rows
+        """All logged events; lines that are none are left out."""
+        return self.read_log()[0]
+
+    def read_log(self) -> tuple[list[dict[str, Any]], int]:
+        """All logged events, and how many lines are none; a last line cut off by a crash counts for nothing.
+
+        An event has a name, and its `step`, `seconds` and `time`, where it has them, are numbers.
+        """
+        try:
+            data = self.metrics.read_bytes()
+        except FileNotFoundError:
+            return [], 0
+        except OSError:
+            return [], 1
+        lines = data.split(b"\n")
+        rows = [_event(line) for line in lines[:-1] if line]
+        last = _event(lines[-1])
+        events = [row for row in (*rows, last) if row is not None]
+        return events, rows.count(None)
+
+    def series(self, event: str, key: str) -> list[tuple[int, float]]:
+        """Step and value of a number in all events of a kind that have it, finite."""
+        rows = [row for row in self.events() if row["event"] == event and _is_number(row.get(key))]
+        return [(row.get("step", 0), float(row[key])) for row in rows]
 
     def forget_after(self, step: int) -> None:
         """Drop the events of steps that a resumed run does again."""
@@ -80,34 +105,119 @@ class RunFolder:
         """Whether training came to its end."""
         return any(row["event"] == "done" for row in self.events())
 
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Make the folder and keep every other process from training in it during the block.
+
+        The system gives the lock back when the process dies. Windows, and file systems without
+        locks, have none.
+
+        Raises:
+            OutputExists: Another process trains in it.
+        """
+        is_new = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        file = _take_lock(self.lock)
+        if file is None:
+            raise OutputExists(
+                f"The run {self.path} is being trained by another process.",
+                "Wait for it or stop it; `denoise runs` says when it has ended.",
+            )
+        try:
+            yield
+        finally:
+            if sys.platform == "win32":
+                file.close()
+            self.lock.unlink(missing_ok=True)
+            file.close()
+            if is_new:
+                with suppress(OSError):  # Training has begun in it.
+                    self.path.rmdir()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process trains in it now."""
+        if sys.platform == "win32":
+            return False
+        try:
+            with self.lock.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in _BUSY
+        return False
+
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """One row per run folder in `folder`, with its status, last step, best score and time."""
+    """One row per run folder in `folder`, with its status, last step, best score and time.
+
+    `damaged_lines` counts what is no event in its log.
+    """
     rows = []
     for config in sorted(folder.glob("*/config.yaml")):
         run = RunFolder(config.parent)
-        events = run.events()
-        validations = [row for row in events if row["event"] == "validation"]
-        metric = "accuracy" if any("accuracy" in row for row in validations) else "psnr"
+        events, damaged = run.read_log()
+        accuracy, psnr = (run.series("validation", key) for key in ("accuracy", "psnr"))
+        scores = [score for _, score in accuracy or psnr]
         rows.append(
             {
                 "run": str(run.path),
-                "status": _status(events),
+                "status": _status(run, events),
                 "step": max((row.get("step", 0) for row in events), default=0),
-                "metric": metric,
-                "best": max((row[metric] for row in validations), default=None),
+                "metric": "accuracy" if accuracy else "psnr",
+                "best": max(scores, default=None),
                 "seconds": max((row.get("seconds", 0.0) for row in events), default=0.0),
+                "damaged_lines": damaged,
             }
         )
     return rows
 
 
-def _status(events: list[dict[str, Any]]) -> str:
+def _status(run: RunFolder, events: list[dict[str, Any]]) -> str:
+    if run.is_held:
+        return "running"
     if not events:
         return "not begun"
-    last = events[-1]
-    if last["event"] == "done":
-        return "finished"
-    if last["event"] in {"interrupted", "failed"}:
-        return str(last["event"])
-    return "running" if time.time() - last["time"] < _SILENT_SECONDS else "stopped"
+    last = events[-1]["event"]
+    return {"done": "finished", "interrupted": "interrupted", "failed": "failed"}.get(last, "stopped")
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """The event in a line of a log; None where it is none."""
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("event"), str):
+        return None
+    step = row.get("step", 0)
+    whole = isinstance(step, int) and not isinstance(step, bool) and 0 <= step <= _LARGEST_STEP
+    numbers = all(_is_number(row.get(key, 0.0)) for key in ("seconds", "time"))
+    return row if whole and numbers else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _take_lock(path: Path) -> IO[str] | None:
+    """The open lock file, locked; None where another process has it."""
+    while True:
+        file = path.open("a")
+        if sys.platform == "win32":
+            return file
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _BUSY:
+                file.close()
+                return None
+            return file  # The file system has no locks.
+        # The last holder may have removed the file between the two steps.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()

@@ -18,37 +18,49 @@ from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from denoise_cli.errors import DenoiseError, ModelWarning
 from denoise_cli.files import finite
+from denoise_cli.text import printable
 
 _PLAIN_SECONDS = 10.0
 # Names of packages whose modules are called otherwise.
 _TITLES = {"torch": "PyTorch", "skimage": "scikit-image", "PIL": "Pillow", "pywt": "PyWavelets"}
 
 
+class Plain(RichConsole):
+    """Shows every string as it is: no markup or emoji in it, and nothing that steers the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 class Console:
     """Tables, JSON, notes, progress and errors."""
 
     def __init__(self) -> None:
-        self.out = RichConsole(highlight=False)
-        self.err = RichConsole(stderr=True, highlight=False)
+        self.out = Plain()
+        self.err = Plain(stderr=True)
 
     def show(self, content: RenderableType) -> None:
         """Print a result, such as a table or a line of text, on stdout."""
-        self.out.print(content, soft_wrap=isinstance(content, str), markup=False)
+        self.out.print(content, soft_wrap=isinstance(content, str))
 
     def json(self, value: Any) -> None:
         """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
-        self.out.file.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
+        self.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
 
     def write(self, text: str) -> None:
-        """Print a finished document on stdout, as it is."""
-        self.out.file.write(text)
+        """Print a finished document on stdout; JSON stays the same JSON."""
+        self.out.file.write(printable(text))
 
     def note(self, text: str) -> None:
         """Print a message on stderr."""
-        self.err.print(text, soft_wrap=True, markup=False)
+        self.err.print(text, soft_wrap=True)
 
     @contextmanager
     def noting_warnings(self) -> Iterator[None]:
@@ -74,9 +86,9 @@ class Console:
 
     def error(self, message: str, hint: str = "") -> None:
         """One sentence on what is wrong, and what to do next."""
-        self.err.print(f"[bold red]Error:[/] {_escape(message)}", soft_wrap=True)
+        self.err.print(Text.assemble(("Error:", "bold red"), " ", printable(message)), soft_wrap=True)
         if hint:
-            self.err.print(_escape(hint), soft_wrap=True)
+            self.err.print(hint, soft_wrap=True)
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Advance]:
@@ -85,7 +97,7 @@ class Console:
             yield _PlainAdvance(self, title, total)
             return
         with Progress(*_columns(), console=self.err, transient=True) as bar:
-            task = bar.add_task(title, total=total, extra="")
+            task = bar.add_task(printable(title), total=total, extra="")
             yield _BarAdvance(bar, task)
 
 
@@ -101,7 +113,7 @@ class _BarAdvance(Advance):
         self._bar, self._task = bar, task
 
     def __call__(self, count: float, extra: str = "") -> None:
-        fields: dict[str, Any] = {"extra": extra} if extra else {}
+        fields: dict[str, Any] = {"extra": printable(extra)} if extra else {}
         self._bar.update(self._task, advance=count, **fields)
 
 
@@ -199,6 +211,9 @@ def _trouble_around(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}.", "Check the path, its permissions and the free space."
+    # Torch has no type of its own for the memory of a CPU.
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return "There is not enough memory.", "Lower --batch-size or the size of the pictures."
     if type(error).__name__ == "OutOfMemoryError":
         return "The device is out of memory.", "Lower --batch-size, or use --device cpu."
     return None
@@ -224,16 +239,12 @@ def _lacking() -> list[str]:
 
 def _columns() -> tuple[Any, ...]:
     return (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[extra]}"),
+        TextColumn("{task.fields[extra]}", markup=False),
     )
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 console = Console()

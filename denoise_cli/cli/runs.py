@@ -9,7 +9,7 @@ import typer
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console, make_table
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import UsageError, counted
 
 
 def runs(
@@ -32,5 +32,7 @@ def runs(
     table = make_table(f"Runs in {folder}", "run", "status", "step", "best", "minutes")
     for row in rows:
         best = "" if row["best"] is None else f"{row['metric']} {row['best']:.4f}"
-        table.add_row(row["run"], row["status"], str(row["step"]), best, f"{row['seconds'] / 60:.1f}")
+        damage = f", {counted(row['damaged_lines'], 'damaged line')}" if row["damaged_lines"] else ""
+        status = f"{row['status']}{damage}"
+        table.add_row(row["run"], status, str(row["step"]), best, f"{row['seconds'] / 60:.1f}")
     console.show(table)

@@ -12,6 +12,7 @@ from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.render import tables_of
 from denoise_cli.evaluation.report.sheet import Group, Sheet
+from denoise_cli.text import printable
 
 _PADDING = 3
 
@@ -49,7 +50,8 @@ def _table(sheet: Sheet, groups: Sequence[Group], title: str) -> Table:
         table.add_column("\n".join(_head(group, column.title)), justify="right", no_wrap=True)
     for place, row in enumerate(sheet.rows):
         values = [
-            Text(column.values[place], style="bold" if place in column.best else "") for _, column in columns
+            Text(printable(column.values[place]), style="bold" if place in column.best else "")
+            for _, column in columns
         ]
         table.add_row(row, *values)
     return table

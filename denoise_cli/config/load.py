@@ -8,17 +8,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from denoise_cli.config.base import Section
+from denoise_cli.config.base import UNUSABLE, Section
 from denoise_cli.config.describe import choices_of, requirement
+from denoise_cli.config.yaml import parse_yaml, read_yaml
 from denoise_cli.errors import ConfigError
 
 C = TypeVar("C", bound=Section)
 _LINE = "the command line"
+# Characters of a wrong value that a message repeats.
+_LONGEST = 100
 # Options that are not called as their key.
 _FLAGS = {"train_seeds": "--seeds", "batch_norm": "--batchnorm", "out": "--output"}
 
@@ -39,7 +41,7 @@ def load_config(kind: type[C], file: str | None, assignments: Sequence[str], fla
         ConfigError: Names the key, where it stands and the nearest right key.
     """
     path = None if file is None else find_config(file)
-    values = {} if path is None else _read_yaml(path)
+    values = {} if path is None else read_yaml(path)
     where = str(path) if path is not None else "the config"
     origin: dict[str, str] = {}
     for text in assignments:
@@ -48,7 +50,7 @@ def load_config(kind: type[C], file: str | None, assignments: Sequence[str], fla
             raise ConfigError(
                 f"--set {text!r} is not of the form key=value.", "For example --set optim.lr=0.001."
             )
-        _assign(values, key.strip(), _parse_value(text, value))
+        _assign(values, key.strip(), parse_yaml(value, f"The value of --set {text[:100]!r}"))
         origin[key.strip()] = "--set"
     for key, value in flags.items():
         if value is not None:
@@ -87,29 +89,6 @@ def shipped_configs() -> list[str]:
                 path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")
             )
     return []
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise ConfigError(f"{path} is not valid YAML{line}.") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}.")
-    return values
-
-
-def _parse_value(text: str, value: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"The value of --set {text!r} is not valid YAML.") from error
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
@@ -157,6 +136,8 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
     near = get_close_matches(
         str(detail["input"]).lower(), [str(each) for each in choices_of(field.annotation)]
     )
+    if detail["type"] == UNUSABLE:
+        return ConfigError(f"{who} {detail['msg']}: {_shown(detail['input'])}.")
     return ConfigError(
         f"{who} must be {requirement(field)}, not {_shown(detail['input'])}.",
         f"Did you mean {near[0]!r}?" if near else "",
@@ -164,7 +145,12 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
 
 
 def _shown(value: Any) -> str:
-    return repr(str(value) if isinstance(value, Path) else value)
+    """The value as it was given, or its start; `repr` may refuse, as numbers of 5,000 digits do."""
+    try:
+        text = repr(str(value) if isinstance(value, Path) else value)
+    except ValueError:
+        return "a number of so many digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _field_at(kind: type[Section], parts: Sequence[str]) -> tuple[str, FieldInfo] | None:

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from denoise_cli.config.describe import choices_of
 from denoise_cli.data.names import canonical_dataset
 from denoise_cli.errors import UnknownName
+from denoise_cli.noise.spec import canonical_noise
 
 _SYNONYMS = {
     **dict.fromkeys(("jpg", "jpe", "jfif"), "jpeg"),
@@ -32,6 +33,8 @@ def canonical_value(name: str, field: FieldInfo, value: Any) -> Any:
     """A field's value in the spelling that its config knows; what is not recognised stays as it is."""
     if isinstance(value, list | tuple):
         return [canonical_value(name, field, each) for each in value]
+    if name in {"noise", "validate_noise"} and isinstance(value, int | float) and not isinstance(value, bool):
+        return canonical_noise(f"gaussian:{value}")
     if name == "device" and isinstance(value, str):
         return canonical_device(value)
     if name == "dataset" and isinstance(value, str):

@@ -14,6 +14,7 @@ from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
 from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.report.sheet import Sheet
 from denoise_cli.files import atomic_write_path, write_atomic
+from denoise_cli.text import in_file_name, in_markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,23 +95,29 @@ def _figures(results: Results | GuidanceResults) -> dict[str, Figure]:
     figures = draw_charts(results)
     for noise in dict.fromkeys(example.noise for example in results.examples):
         examples = [example for example in results.examples if example.noise == noise]
-        figures[f"grid-{noise.replace(':', '')}"] = draw_grid(examples)
+        figures[f"grid-{in_file_name(noise)}"] = draw_grid(examples)
     return figures
 
 
 def markdown(sheets: Sequence[Sheet], lines: Sequence[str]) -> str:
     """Tables, then a list of lines."""
-    return "\n".join([*map(_markdown_table, sheets), *(f"- {line}" for line in lines)]) + "\n"
+    return "\n".join([*map(_markdown_table, sheets), *(f"- {in_markdown(line)}" for line in lines)]) + "\n"
 
 
 def _markdown_table(sheet: Sheet) -> str:
     columns = [(group, column) for group in sheet.groups for column in group.columns]
-    heads = [": ".join(part for part in (group.title, column.title) if part) for group, column in columns]
-    lines = [f"### {sheet.title}", "", f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
+    heads = [
+        ": ".join(in_markdown(part) for part in (group.title, column.title) if part)
+        for group, column in columns
+    ]
+    title = in_markdown(sheet.title)
+    lines = [f"### {title}", "", f"| | {' | '.join(heads)} |", f"|---|{'---:|' * len(columns)}"]
     for place, row in enumerate(sheet.rows):
         values = [
-            f"**{column.values[place]}**" if place in column.best else column.values[place]
+            f"**{in_markdown(column.values[place])}**"
+            if place in column.best
+            else in_markdown(column.values[place])
             for _, column in columns
         ]
-        lines.append(f"| {row} | {' | '.join(values)} |")
+        lines.append(f"| {in_markdown(row)} | {' | '.join(values)} |")
     return "\n".join([*lines, ""])

@@ -16,7 +16,7 @@ from denoise_cli.onnx.graphs import PICTURE, guidance, why_no_graph
 from denoise_cli.onnx.layers import Layers
 from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.weights.header import Architecture, read_header
-from denoise_cli.weights.tensors import read_tensors
+from denoise_cli.weights.shapes import read_fitting
 
 
 def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture:
@@ -39,7 +39,7 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
         )
     info = denoiser_info(architecture.name)
     graph = Graph()
-    layers = Layers(graph, read_tensors(weights), architecture.batch_norm)
+    layers = Layers(graph, read_fitting(weights, architecture), architecture.batch_norm)
     image = graph.input("image", PICTURE)
     graph.output(_whole(layers, info, architecture, image), "denoised", PICTURE)
     write_atomic(output, graph.serialize({"denoise": json.dumps(asdict(architecture))}))

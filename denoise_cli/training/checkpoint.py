@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
@@ -33,12 +33,16 @@ class Checkpoint:
     scaler: dict[str, Any] | None
     best: float | None
     seconds: float
+    classes: tuple[str, ...] | None = None
+    """Of the network; None in checkpoints of earlier versions, as in the next."""
+    images: str | None = None
+    """`Data.fingerprint`."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `step-N.pt` whole or not at all, and drop all but the newest `KEEP`."""
     buffer = BytesIO()
-    torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, buffer)
+    torch.save({field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, buffer)
     write_atomic(folder / f"step-{checkpoint.step:08d}.pt", buffer.getvalue())
     for old in list_checkpoints(folder)[:-KEEP]:
         old.unlink(missing_ok=True)

@@ -13,22 +13,19 @@ def draw_curve(run: RunFolder) -> None:
     """Draw `curve.png` from the run's log; nothing where too little is logged."""
     from matplotlib.figure import Figure
 
-    events = run.events()
-    losses = [(row["step"], row["loss"]) for row in events if row["event"] == "train"]
-    validations = [row for row in events if row["event"] == "validation"]
-    if not losses or not validations:
+    losses = run.series("train", "loss")
+    accuracy = run.series("validation", "accuracy")
+    scores = accuracy or run.series("validation", "psnr")
+    if not losses or not scores:
         return
-    metric = "accuracy" if "accuracy" in validations[0] else "psnr"
     figure = Figure(figsize=(7, 4), layout="constrained")
     left = figure.subplots()
     left.plot(*zip(*losses, strict=True), color="tab:blue", linewidth=0.8)
     left.set(xlabel="step", yscale=loss_scale([loss for _, loss in losses]))
     left.set_ylabel("training loss", color="tab:blue")
     right = left.twinx()
-    right.plot(
-        [row["step"] for row in validations], [row[metric] for row in validations], "o-", color="tab:red"
-    )
-    right.set_ylabel("validation PSNR (dB)" if metric == "psnr" else "validation accuracy", color="tab:red")
+    right.plot(*zip(*scores, strict=True), "o-", color="tab:red")
+    right.set_ylabel("validation accuracy" if accuracy else "validation PSNR (dB)", color="tab:red")
     with atomic_write_path(run.curve) as path:
         figure.savefig(path, dpi=110)
 

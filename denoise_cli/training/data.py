@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import torch
 
@@ -15,7 +16,7 @@ from denoise_cli.data.load import load_dataset
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pairs import without_pairs
 from denoise_cli.data.source import Images, ImageSource, centre_cropped, evenly_spaced, resized
-from denoise_cli.errors import DataError
+from denoise_cli.errors import ConfigError, DataError
 from denoise_cli.evaluation.scores.guidance_logits import true_classes
 from denoise_cli.evaluation.scores.test_images import check_noise
 from denoise_cli.noise.spec import is_real, parse_noise
@@ -39,6 +40,16 @@ class Data:
         return sum(len(stream.source) for stream in self.streams)
 
     @property
+    def fingerprint(self) -> str:
+        """The same for the same images, by name and size, in the same roles."""
+        digest = sha256()
+        for source in (*(stream.source for stream in self.streams), self.validation):
+            text = "\0".join((*source.names, "", *source.classes))
+            digest.update(text.encode("utf-8", "surrogateescape"))
+            digest.update(source.shapes.numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def skipped(self) -> tuple[str, ...]:
         """Files that were left out, with the reason."""
         return tuple(name for stream in self.streams for name in stream.source.skipped)
@@ -51,6 +62,10 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
         memory: A folder of more decoded bytes is streamed from the disk; default
             `memory_share()`. Processes that train together give the same, so that they draw
             the same images.
+
+    Raises:
+        DataError: The images are missing or do not fit the config.
+        ConfigError: Their crops would not fit into memory.
     """
     memory = memory_share() if memory is None else memory
     data = config.data
@@ -64,6 +79,11 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
         )
         size = source.uniform_size
         crop = item.crop or data.crop or (size[0] if size and size[0] == size[1] else DEFAULT_CROP)
+        wide = crop / item.rescale
+        _check_memory(
+            f"A batch of {config.batch_size} crops of {crop} pixels",
+            config.batch_size * 3 * (wide * wide + 8 * crop**2),
+        )
         held: Images | None = None
         # Pairs are validated by their own noise, all others by one that is added.
         if (source.noisy is not None) == validates_pairs:
@@ -99,6 +119,16 @@ def load_data(config: RunConfig, memory: int | None = None) -> Data:
     return Data(tuple(streams), _concatenate(validation), held_out=data.holdout > 0)
 
 
+def _check_memory(what: str, needed: float) -> None:
+    """Refuse sizes whose images alone do not fit into memory; raises `ConfigError`."""
+    available = available_memory()
+    if needed > available:
+        raise ConfigError(
+            f"{what} would take {needed / 1e9:,.0f} GB of memory; {available / 1e9:,.1f} GB are free.",
+            "Lower batch_size, data.crop or data.resize.",
+        )
+
+
 def memory_share() -> int:
     """Bytes for the images of one process: the processes of a machine share half of what is left."""
     return available_memory() // 2 // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -123,7 +153,10 @@ def _prepared(source: Images, config: RunConfig) -> Images:
     data = config.data
     if isinstance(config, ClassifyConfig):
         source = _labelled(source, data, config.model)
-    return source if data.resize is None else resized(source, data.resize)
+    if data.resize is None:
+        return source
+    _check_memory(f"{len(source)} images resized to {data.resize} pixels", len(source) * 3 * data.resize**2)
+    return resized(source, data.resize)
 
 
 def _with_noise(source: Images, config: RunConfig) -> Images:
@@ -142,6 +175,8 @@ def _labelled(source: Images, data: DataConfig, model: str) -> Images:
     if data.classes is None:
         return source
     classes = CLASSES[data.classes] if isinstance(data.classes, str) else data.classes
+    if len(set(classes)) < len(classes):
+        raise ConfigError("`data.classes` names a class twice.", "Keep one of them.")
     return source.with_classes(classes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,12 @@ def build_optimizer(model: nn.Module, config: OptimConfig, device: torch.device)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     fused = device.type in {"cpu", "cuda"}
     return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Continue the moments of a checkpoint; weight decay and all else are as the config says now."""
+    settings = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state["state"], "param_groups": settings})
 
 
 def learning_rate(config: OptimConfig, step: int, total: int) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,16 +14,31 @@ from denoise_cli.config import RunConfig, load_config
 from denoise_cli.data.load import is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
-from denoise_cli.errors import ConfigError, OutputExists, left_out, quoted
+from denoise_cli.errors import ConfigError, OutputExists, TrainingError, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
+from denoise_cli.training.checkpoint import list_checkpoints
 from denoise_cli.training.curve import draw_curve
 from denoise_cli.training.data import Data, load_data, memory_share, with_classes
 from denoise_cli.training.trainer import Reporter, Trainer
 
 _NAMED = 10
+# What a run is: with any of these changed, its best score, or what it held out, would mean nothing.
+_FIXED = frozenset(
+    {"model", "batch_norm", "guidance.source", "guidance.injection", "classifier", "init", "seed", "noise"}
+    | {"validate_noise"}
+    | {
+        f"data.{key}"
+        for key in ["dataset", "mix", "crop", "resize", "limit", "holdout", "validation_limit", "classes"]
+    }
+)
+# Where it is computed and read from.
+_ELSEWHERE = {"out": True, "device": True, "compile": True, "data": {"data_dir"}}
+
+Changes = dict[str, tuple[Any, Any]]
+"""Settings by key: before and now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +65,10 @@ def train(
     Under `torchrun`, every process calls this; only rank 0 writes, reports and gets a result.
 
     Raises:
-        OutputExists: The run folder is there and neither `resume` nor `overwrite` is given.
-        TrainingError: The loss is not finite, or the state cannot be saved.
+        OutputExists: The run folder is there and neither `resume` nor `overwrite` is given, or
+            another process trains in it.
+        ConfigError: A run is resumed as what it is not.
+        TrainingError: It diverged, its state cannot be saved, or its checkpoints are gone.
         Interrupted: By a signal, after saving.
     """
     if (
@@ -59,9 +79,14 @@ def train(
         config = config.model_copy(update={"noise": REAL.name})
     run = RunFolder(config.folder)
     device = resolve_device(launched_device(config.device))
-    with join(device) as world:
+    resume = resume or was_restarted()
+    with join(device) as world, ExitStack() as stack:
+        changed: dict[str, Any] = {}
         if world.is_main:
-            _check_free(run, config, resume or was_restarted(), overwrite)
+            _check_free(run, config, resume, overwrite)
+            stack.enter_context(run.hold())
+            # Until now another process may have trained here.
+            changed = _check_free(run, config, resume, overwrite)
         memory = min(world.gather(memory_share()))
         with world.main_first():
             data = load_data(config, memory)
@@ -70,20 +95,35 @@ def train(
             data = with_classes(data, architecture.classes)
         shown = reporter if world.is_main else _Silent()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
-        # Delete the old run only once the new one has been validated.
-        if world.is_main:
-            _take(run, config, keep=resume or was_restarted())
-        world.wait()
-        try:
-            trainer.run()
-        finally:
-            if world.is_main:
-                draw_curve(run)
-                _report_skipped(data, reporter)
+        if resume:
+            trainer.restore()
+        if world.gather(resume and run.is_finished and trainer.step >= trainer.total)[0]:
+            shown.note(f"{run.path} is finished at step {trainer.step}: nothing to train, nothing changed.")
+        else:
+            _train(trainer, run, config, changed, resume)
     if not world.is_main:
         return None
     weights = run.best if run.best.is_file() else run.last
     return Result(run.path, weights, trainer.step, trainer.seconds)
+
+
+def _train(
+    trainer: Trainer, run: RunFolder, config: RunConfig, changed: Mapping[str, Any], resume: bool
+) -> None:
+    """Make the folder this run's, train to the end, and draw its curve whatever the end."""
+    world, reporter = trainer.world, trainer.reporter
+    # Delete the old run only once the new one has been validated.
+    if world.is_main:
+        _take(run, config, keep=resume)
+    world.wait()
+    for key, (before, now) in changed.items():
+        reporter.note(f"Changed: {key} is {now}, and was {before}.")
+    try:
+        trainer.run({key: now for key, (_, now) in changed.items()})
+    finally:
+        if world.is_main:
+            draw_curve(run)
+            _report_skipped(trainer.data, reporter)
 
 
 def _report_skipped(data: Data, reporter: Reporter) -> None:
@@ -110,15 +150,14 @@ class _Silent:
         pass
 
 
-def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Refuse to overwrite another run unasked."""
+def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool) -> Changes:
+    """Refuse to overwrite another run unasked, and to go on as another; what a resumed run does otherwise."""
     if resume:
-        _check_same(run, config)
-        return
+        return _check_same(run, config)
     if not run.path.exists():
-        return
-    if run.path.is_dir() and not any(run.path.iterdir()):
-        return
+        return {}
+    if run.path.is_dir() and all(path == run.lock for path in run.path.iterdir()):
+        return {}
     if not run.config.exists():
         raise OutputExists(
             f"{run.path} is there already and is not a run folder.", "Choose another --output."
@@ -130,20 +169,52 @@ def _check_free(run: RunFolder, config: RunConfig, resume: bool, overwrite: bool
             f"Continue it with --resume {quoted(run.path)}, replace it with --overwrite, "
             "or choose another --output.",
         )
+    return {}
 
 
-def _check_same(run: RunFolder, config: RunConfig) -> None:
-    """Refuse to resume a run with another network."""
+def _check_same(run: RunFolder, config: RunConfig) -> Changes:
+    """Refuse to resume a run with another network, or on a task whose scores do not compare with its own.
+
+    Returns:
+        What else the config changes, by key: before and now.
+    """
     if not run.config.is_file():
-        return
-    stored = load_config(type(config), str(run.config), [], {})
-    for key in ("model", "batch_norm", "guidance"):
-        begun, asked = getattr(stored, key, None), getattr(config, key, None)
-        if begun != asked:
+        return {}
+    if not list_checkpoints(run.checkpoints) and _was_saved(run):
+        raise TrainingError(
+            f"The checkpoints of {run.path} are gone, so it cannot go on.",
+            f"Train anew from its weights: denoise {config.command} --set init={quoted(run.path)} "
+            "--output FOLDER ..., or replace it with --overwrite instead of --resume.",
+        )
+    begun = load_config(type(config), str(run.config), [], {})
+    before, now = (_flat(each.model_dump(mode="json", exclude=_ELSEWHERE)) for each in (begun, config))
+    before["validate_noise"], now["validate_noise"] = begun.scoring_noise, config.scoring_noise
+    changed = {key: (before.get(key), value) for key, value in now.items() if before.get(key) != value}
+    for key, (old, new) in changed.items():
+        if key in _FIXED:
             raise ConfigError(
-                f"The run {run.path} has {key} {begun}, so it cannot go on with {key} {asked}.",
-                f"Leave that out, or train anew: denoise {config.command} --output FOLDER ...",
+                f"The run {run.path} has {key} {old}, so it cannot go on with {key} {new}.",
+                f"Leave that out, or train anew from its weights: denoise {config.command} "
+                f"--set init={quoted(run.path)} --output FOLDER ...",
             )
+    return changed
+
+
+def _was_saved(run: RunFolder) -> bool:
+    """Whether a run has had a checkpoint; between the first validation and it, a crash may have come."""
+    names = [row["event"] for row in run.events()]
+    return bool({"done", "interrupted"} & set(names)) or names.count("validation") > 1
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested sections by dotted key; a path without the slash at its end."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(Path(value)) if isinstance(value, str) and value else value
+    return flat
 
 
 def _take(run: RunFolder, config: RunConfig, *, keep: bool) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run after its step, saved."""
+"""Ctrl-C and the signals of schedulers and closed terminals end a run after its step, saved."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from types import FrameType
 
 from denoise_cli.errors import DenoiseError, quoted
 
+# SIGUSR1 is what Slurm sends before a job's time is up; Windows has neither it nor SIGHUP.
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)
+
 
 class Interrupted(DenoiseError):
-    """A signal came; the step was finished and the state saved. Exits 130 or 143."""
+    """A signal came; the step was finished and the state saved. Exits 130, 143, or 128 + its number."""
 
     def __init__(self, signum: int, run: Path, command: str) -> None:
         super().__init__(
@@ -24,7 +29,10 @@ class Interrupted(DenoiseError):
 
 @contextmanager
 def catch_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of exiting; a second signal exits at once."""
+    """Collect signals instead of exiting; a second one of a kind exits at once.
+
+    One that is ignored, as SIGHUP is under `nohup`, stays ignored.
+    """
     received: list[int] = []
 
     def handle(signum: int, _frame: FrameType | None) -> None:
@@ -34,7 +42,11 @@ def catch_signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, handle)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield received
     finally:

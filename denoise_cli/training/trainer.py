@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.config import RunConfig
+from denoise_cli.config import RunConfig, TrainConfig
 from denoise_cli.devices import autocast, device_name, resolve_precision
 from denoise_cli.distributed import World
 from denoise_cli.errors import ConfigError, TrainingError, quoted
@@ -17,10 +18,16 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.batches import Batches, Prefetcher, on_device
 from denoise_cli.training.build import build_task
-from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from denoise_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from denoise_cli.training.data import Data
 from denoise_cli.training.meter import Meter
-from denoise_cli.training.optim import build_optimizer, learning_rate, moving_average, restore_average
+from denoise_cli.training.optim import (
+    build_optimizer,
+    learning_rate,
+    moving_average,
+    restore_average,
+    restore_optimizer,
+)
 from denoise_cli.training.parallel import WrappedModel
 from denoise_cli.training.signals import Interrupted, catch_signals
 from denoise_cli.weights.files import save_weights
@@ -61,15 +68,14 @@ class Trainer:
         world: World,
         reporter: Reporter,
     ) -> None:
-        if config.batch_size % world.size:
-            raise ConfigError(f"batch_size {config.batch_size} is not a multiple of {world.size} processes.")
+        _check_batch_size(config, world)
         self.config, self.run_folder, self.data, self.reporter = config, run, data, reporter
         self.architecture, self.device, self.world = architecture, device, world
         self.task = build_task(config, architecture)
         self.dtype = resolve_precision(config.precision, device)
         self.steps_per_epoch = max(1, math.ceil(data.images / config.batch_size))
         self.total = config.steps or math.ceil((config.epochs or 10) * data.images / config.batch_size)
-        self.step, self.seconds = 0, 0.0
+        self.step, self.seconds, self.resumed = 0, 0.0, False
         self.best: float | None = None
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config.optim, device)
@@ -91,13 +97,19 @@ class Trainer:
         )
         self.batches = Prefetcher(batches)
 
-    def run(self) -> None:
-        """Train to the end."""
-        every = max(1, round(self.config.validate_every * self.steps_per_epoch))
+    def run(self, changed: Mapping[str, Any] | None = None) -> None:
+        """Train to the end.
+
+        Args:
+            changed: Settings that a resumed run goes on with in place of its own, for the log.
+        """
+        every = max(1, round(min(self.config.validate_every * self.steps_per_epoch, self.total)))
         scores: dict[str, float] = {}
         with catch_signals() as received:
-            self._restore()
-            self._event("start", device=device_name(self.device), processes=self.world.size)
+            if self.resumed and self.world.is_main and self.step < self.total:
+                self.run_folder.forget_after(self.step)
+            more = {"changed": changed} if changed else {}
+            self._event("start", device=device_name(self.device), processes=self.world.size, **more)
             self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
             meter = Meter(self.config.batch_size, self.device)
             saved = time.monotonic()
@@ -166,13 +178,26 @@ class Trainer:
         loss, speed, seconds = meter.read()
         self.seconds += seconds
         if not math.isfinite(loss):
-            self._event("failed")
-            raise TrainingError(
-                f"The loss is not finite any more at step {self.step}.",
-                "Lower --lr, or use --set precision=fp32; the last checkpoint is intact.",
-            )
+            self._fail("loss is")
         self._event("train", loss=loss, images_per_second=round(speed, 1))
         self.reporter.step(self.step, loss, speed)
+
+    def _fail(self, what: str) -> NoReturn:
+        """End a run that has diverged; nothing of it is saved after its last good state."""
+        self._event("failed")
+        kept = list_checkpoints(self.run_folder.checkpoints)
+        again = f"denoise {self.config.command} --resume {quoted(self.run_folder.path)} --lr SMALLER"
+        raise TrainingError(
+            f"Training has diverged: the {what} not finite any more at step {self.step}.",
+            "Lower --lr, set optim.clip, or use --set precision=fp32"
+            + (f"; the last good state is kept: {again}" if kept else "; no state was saved yet."),
+        )
+
+    def _check_weights(self) -> None:
+        """Fail where the weights are not finite: they must replace no good ones."""
+        values = (*self.model.parameters(), *self.model.buffers())
+        if not all(bool(value.isfinite().all()) for value in values):
+            self._fail("weights are")
 
     def _validate(self) -> dict[str, float]:
         start = time.perf_counter()
@@ -182,6 +207,9 @@ class Trainer:
         self.world.copy_from_main(model.buffers())
         scores = self.task.validate(model, self.data.validation, self.device, self.world)
         value = scores[self.task.metric]
+        if math.isnan(value):
+            self._fail("validation score is")
+        self._check_weights()
         if self.data.held_out and (self.best is None or value > self.best):
             better, self.best = True, value
         if self.world.is_main:
@@ -194,13 +222,14 @@ class Trainer:
         self.reporter.validation(self.step, scores, better)
         return scores
 
-    def _event(self, name: str, **values: float | str) -> None:
+    def _event(self, name: str, **values: Any) -> None:
         if self.world.is_main:
             self.run_folder.log(name, step=self.step, seconds=round(self.seconds, 2), **values)
 
     def _save(self) -> None:
         if not self.world.is_main:
             return
+        self._check_weights()
         state = Checkpoint(
             step=self.step,
             model=self.model.state_dict(),
@@ -209,6 +238,8 @@ class Trainer:
             scaler=self.scaler.state_dict() if self.scaler.is_enabled() else None,
             best=self.best,
             seconds=self.seconds,
+            classes=self.architecture.classes,
+            images=self.data.fingerprint,
         )
         try:
             save_checkpoint(self.run_folder.checkpoints, state)
@@ -218,16 +249,64 @@ class Trainer:
                 f"Make room, then: denoise {self.config.command} --resume {quoted(self.run_folder.path)}",
             ) from error
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Continue from the newest checkpoint of the run folder, where it has one.
+
+        Raises:
+            TrainingError: It is of another network or of other images, or cannot be read.
+        """
+        self.resumed = True
         state = load_checkpoint(self.run_folder.checkpoints)
         if state is None:
             return
-        self.model.load_state_dict(state.model)
-        self.optimizer.load_state_dict(state.optimizer)
-        if self.average is not None:
-            restore_average(self.average, state.average, self.model, state.step)
+        self._check_origin(state)
+        try:
+            self.model.load_state_dict(state.model)
+            restore_optimizer(self.optimizer, state.optimizer)
+            if self.average is not None:
+                restore_average(self.average, state.average, self.model, state.step)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise TrainingError(
+                f"The checkpoint of {self.run_folder.path} is of another network: other classes?",
+                self._anew(),
+            ) from error
         if state.scaler is not None:
             self.scaler.load_state_dict(state.scaler)
-        self.step, self.best, self.seconds = state.step, state.best, state.seconds
-        if self.world.is_main and self.step < self.total:
-            self.run_folder.forget_after(self.step)
+        self.step, self.seconds = state.step, state.seconds
+        # Earlier versions could take a score that is no number for the best.
+        self.best = None if state.best is None or math.isnan(state.best) else state.best
+
+    def _check_origin(self, state: Checkpoint) -> None:
+        """Refuse images or classes that the run did not begin with: what it held out may be among them."""
+        begun, now = state.classes, self.architecture.classes
+        if begun is not None and begun != now:
+            raise TrainingError(
+                f"The run {self.run_folder.path} has the classes {_shown(begun)}, and the data set now has "
+                f"{_shown(now)}.",
+                self._anew(),
+            )
+        if state.images is not None and state.images != self.data.fingerprint:
+            raise TrainingError(
+                f"The images are not those that the run {self.run_folder.path} began with, so its scores "
+                "would not compare.",
+                f"Put them back as they were. {self._anew()}",
+            )
+
+    def _anew(self) -> str:
+        run = quoted(self.run_folder.path)
+        return f"Or train anew: denoise {self.config.command} --set init={run} --output FOLDER ..."
+
+
+def _check_batch_size(config: RunConfig, world: World) -> None:
+    if config.batch_size % world.size:
+        raise ConfigError(f"batch_size {config.batch_size} is not a multiple of {world.size} processes.")
+    guidance = config.guidance.source if isinstance(config, TrainConfig) else None
+    if guidance == "shuffled" and config.batch_size // world.size < 2:
+        raise ConfigError(
+            "With guidance.source `shuffled` each picture is told of another of its batch, which has one.",
+            "Use --batch-size 2 or more for each process.",
+        )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"

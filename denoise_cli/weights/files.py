@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import load_file
+import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -15,6 +15,8 @@ from denoise_cli.files import write_atomic
 from denoise_cli.models import build_classifier, build_denoiser
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.weights.header import KEY, Architecture, read_header
+from denoise_cli.weights.shapes import check_shapes, compare_shapes
+from denoise_cli.weights.tensors import read_tensors
 
 
 def build(architecture: Architecture) -> nn.Module:
@@ -46,14 +48,17 @@ def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
     """Build the network of a weight file, in eval mode, float32, on the CPU.
 
     Raises:
-        WeightsError: Missing, a pickle, damaged, or not written by this program.
+        WeightsError: Missing, a pickle, damaged, not written by this program, or with tensors that
+            are not its network's or are not finite.
     """
     architecture, state = read_state(path)
+    # First: what the header claims may be too large to build.
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    check_shapes(path, architecture, found)
     model = build(architecture)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit the architecture it names ({architecture.name}).") from error
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    compare_shapes(path, architecture.name, found, wanted)
+    model.load_state_dict(state)
     return architecture, model.eval()
 
 
@@ -72,9 +77,7 @@ def load_classifier(path: Path) -> tuple[Architecture, nn.Module]:
 
 def read_state(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     """The architecture and float32 tensors of a weight file; errors as `load_weights`."""
-    architecture = read_header(path)
-    state = load_file(path)
-    return architecture, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return read_header(path), {name: torch.from_numpy(v) for name, v in read_tensors(path).items()}
 
 
 def _stored(value: Tensor, half: bool) -> Tensor:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS, Injection, Source
 from denoise_cli.models.info import Kind
-from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
+from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, either
 
 KEY = "denoise"
+# Far above any use; what a file claims is believed only within them.
+MOST_CLASSES = 65_536
+LARGEST_IMAGE = 4096
+_LONGEST_NAME = 255
+_LONGEST_TEXT = 4 * 2**20
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
@@ -70,14 +76,13 @@ def read_header(path: Path) -> Architecture:
     try:
         with safe_open(path, "numpy") as file:
             metadata = (file.metadata() or {}).get(KEY)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}.") from error
     if metadata is None:
         raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
     try:
-        fields = json.loads(metadata)
-        architecture = Architecture(**{**fields, "classes": tuple(fields["classes"])})
-    except (ValueError, TypeError, KeyError) as error:
+        architecture = _parse(metadata)
+    except (ValueError, RecursionError) as error:
         raise WeightsError(
             f"{path} describes its architecture in a way that this version does not know: {error}.",
             "Update the program, or take weights that it has written.",
@@ -88,3 +93,70 @@ def read_header(path: Path) -> Architecture:
             "Install the package that adds it; `denoise models` lists what there is.",
         )
     return architecture
+
+
+def _parse(text: str) -> Architecture:
+    """The architecture that a header's JSON describes; raises `ValueError` that says what is wrong."""
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"it has {len(text):,} characters")
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("it is not a JSON object")
+    known = {field.name: field for field in fields(Architecture)}
+    unknown = sorted(values.keys() - known.keys())
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
+    if unknown or missing:
+        raise ValueError(f"unknown key {_shown(unknown[0])}" if unknown else f"`{missing[0]}` is missing")
+    for name, value in values.items():
+        rule = _RULES[name](value)
+        if rule:
+            raise ValueError(f"`{name}` is {_shown(value)}, not {rule}")
+    architecture = Architecture(**{**values, "classes": tuple(values.get("classes", ()))})
+    needs_classes = architecture.kind == "classifier" or _guide_of(architecture.name) is not None
+    if needs_classes and not architecture.classes:
+        raise ValueError("`classes` names none")
+    return architecture
+
+
+def _guide_of(name: str) -> str | None:
+    return DENOISERS[name].classifier if name in DENOISERS else None
+
+
+def _one_of(*choices: str) -> Any:
+    return lambda value: "" if isinstance(value, str) and value in choices else either(choices)
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) and len(value) <= _LONGEST_NAME else "a short text"
+
+
+def _size(value: Any) -> str:
+    fits = type(value) is int and 8 <= value <= LARGEST_IMAGE and value % 8 == 0
+    return "" if fits else f"a multiple of 8 from 8 to {LARGEST_IMAGE}"
+
+
+def _class_names(value: Any) -> str:
+    """The names are distinct, because labels are found by name."""
+    if not isinstance(value, list) or len(value) > MOST_CLASSES:
+        return f"a list of at most {MOST_CLASSES} names"
+    named = all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in value)
+    return "" if named and len(set(value)) == len(value) else "a list of different names"
+
+
+# What is lacking of each value, or nothing where it is right.
+_RULES: dict[str, Any] = {
+    "kind": _one_of(*get_args(Kind)),
+    "name": _text,
+    "batch_norm": lambda value: "" if isinstance(value, bool) else "true or false",
+    "classes": _class_names,
+    "image_size": _size,
+    "noise": lambda value: "" if isinstance(value, str) and len(value) <= 1000 else "a short text",
+    "guidance": _one_of(*get_args(Source)),
+    "injection": _one_of(*get_args(Injection)),
+}
+
+
+def _shown(value: Any) -> str:
+    """The start of a value that may be of any length."""
+    text = repr(value[:20] if isinstance(value, str | list) else value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -70,8 +70,7 @@ def _run_row(last: Path) -> dict[str, Any]:
     except WeightsError:
         row: dict[str, Any] = {"model": "unreadable", "batch_norm": None, "noise": "", "scores": {}}
         return {"name": str(last.parent), "path": str(path), **row, "bytes": path.stat().st_size}
-    validations = [row for row in run.events() if row["event"] == "validation" and "psnr" in row]
-    best = max((row["psnr"] for row in validations), default=None)
+    best = max((score for _, score in run.series("validation", "psnr")), default=None)
     return {
         "name": str(last.parent),
         "path": str(path),

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from denoise_cli.config import CompareConfig
+from denoise_cli.config.yaml import read_yaml
 from denoise_cli.errors import WeightsError
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import is_mixture
@@ -130,13 +129,14 @@ def read_runs(weights: Path) -> list[Candidate]:
 
 def _candidate(path: Path) -> Candidate:
     config = RunFolder(path.parent).config
-    recipe: dict[str, Any] | None = None
-    seed = None
-    if config.is_file():
-        recipe = yaml.safe_load(config.read_text())
-        seed = recipe.get("seed") if isinstance(recipe, dict) else None
-    if isinstance(recipe, dict):
-        recipe = {key: value for key, value in recipe.items() if key not in _OF_ONE_RUN}
+    if not config.is_file():
+        return Candidate(path, str(path.parent), read_header(path), None)
+    recipe = read_yaml(config)
+    seed = recipe.get("seed")
     return Candidate(
-        path, str(path.parent), read_header(path), seed if isinstance(seed, int) else None, recipe
+        path,
+        str(path.parent),
+        read_header(path),
+        seed if isinstance(seed, int) else None,
+        {key: value for key, value in recipe.items() if key not in _OF_ONE_RUN},
     )

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from io import BytesIO
 from math import nan
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from denoise_cli.errors import counted
-from denoise_cli.evaluation.comparison.results import Example, Results
+from denoise_cli.evaluation.comparison.results import Example, Pixels, Results, decode
 from denoise_cli.evaluation.report.sheet import column_title
 from denoise_cli.noise.spec import gaussian_level
+from denoise_cli.text import in_chart
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255")
+_MARKERS = "osD^vPX*"
+_HATCHES = ("", "//", "..", "xx", "--", "++", "oo", "\\\\")
+
+
+def look(number: int) -> dict[str, str]:
+    """Colour and marker of line `number` (from 0) of a chart: 64 lines differ."""
+    colour, marker = number % len(COLOURS), number // len(COLOURS) % len(_MARKERS)
+    return {"color": COLOURS[colour], "marker": _MARKERS[marker]}
 
 
 def draw_charts(results: Results) -> dict[str, Figure]:
@@ -58,11 +64,13 @@ def draw_bars(results: Results, score: str) -> Figure:
             yerr=np.array(errors).T if errors else None,
             capsize=2,
             color=COLOURS[number % len(COLOURS)],
-            label=column_title(batch_norm, noise),
+            label=in_chart(column_title(batch_norm, noise)),
+            hatch=_HATCHES[number // len(COLOURS) % len(_HATCHES)],
         )
-    axes.set_xticks(range(len(scored)), scored, rotation=20, ha="right")
+    axes.set_xticks(range(len(scored)), [in_chart(name) for name in scored], rotation=20, ha="right")
     axes.set_ylabel("PSNR (dB)" if score == "psnr" else "SSIM")
-    axes.set_title(f"{results.dataset_name}, {counted(len(results.images), 'image')}", fontsize=10)
+    title = f"{in_chart(results.dataset_name)}, {counted(len(results.images), 'image')}"
+    axes.set_title(title, fontsize=10)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -85,9 +93,7 @@ def draw_sigma_curves(results: Results) -> Figure:
         if points:
             label = f"{method}, BN off" if batch_norm is False else method
             style = "--" if batch_norm is False else "-"
-            axes.plot(
-                *zip(*points, strict=True), f"o{style}", color=COLOURS[number % len(COLOURS)], label=label
-            )
+            axes.plot(*zip(*points, strict=True), linestyle=style, label=in_chart(label), **look(number))
     axes.set(xlabel="sigma of the noise, on [0, 1]", ylabel="PSNR (dB)")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
@@ -110,11 +116,14 @@ def draw_speed(results: Results) -> Figure:
             axes.plot(cell.seconds_per_megapixel, cell.psnr, "o", color=colour)
             label = f"{cell.method}, BN off" if cell.batch_norm is False else cell.method
             axes.annotate(
-                label, (cell.seconds_per_megapixel, cell.psnr), (5, 4), textcoords="offset points", fontsize=8
+                in_chart(label),
+                (cell.seconds_per_megapixel, cell.psnr),
+                (5, 4),
+                textcoords="offset points",
+                fontsize=8,
             )
-    axes.set(
-        xscale="log", xlabel=f"seconds per megapixel, {results.device}", ylabel=f"PSNR (dB), {noise} noise"
-    )
+    axes.set(xscale="log", xlabel=f"seconds per megapixel, {in_chart(results.device)}")
+    axes.set_ylabel(f"PSNR (dB), {in_chart(noise)} noise")
     axes.margins(x=0.15, y=0.12)
     axes.grid(alpha=0.3, which="both")
     return figure
@@ -130,7 +139,7 @@ def draw_grid(examples: Sequence[Example]) -> Figure:
         for column, picture in enumerate(example.pictures):
             pixels = decode(picture.webp)
             whole, zoom = axes[2 * row, column], axes[2 * row + 1, column]
-            _show(whole, pixels, f"{picture.title}\n{_decibel(picture.psnr)}")
+            _show(whole, pixels, f"{in_chart(picture.title)}\n{_decibel(picture.psnr)}")
             whole.add_patch(
                 Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color="red", linewidth=1)
             )
@@ -138,13 +147,7 @@ def draw_grid(examples: Sequence[Example]) -> Figure:
     return figure
 
 
-def decode(webp: str) -> np.ndarray:
-    """The pixels (H, W, 3), uint8, of a picture in the results."""
-    with Image.open(BytesIO(base64.b64decode(webp))) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
+def _show(axes: Axes, pixels: Pixels, title: str) -> None:
     axes.imshow(pixels, interpolation="nearest")
     axes.set_title(title, fontsize=7)
     axes.set_axis_off()

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+from collections import Counter
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from pydantic import Field, ValidationError, model_validator
 
-from denoise_cli.errors import DataError
+from denoise_cli.errors import DataError, UsageError
 from denoise_cli.evaluation.report.record import Interval, Made, Record
+from denoise_cli.evaluation.report.stored import read_json
+from denoise_cli.noise.spec import parse_noise
+
+Pixels = NDArray[np.uint8]
+_HINT = "Make them: denoise compare -o results.json"
+# What tables and charts have room for, many times what any comparison has.
+_MOST = {"methods": 200, "columns": 64, "pictures": 64, "examples": 16}
+_LARGEST_SIDE = 1024
 
 
 class ScoredRun(Record):
@@ -56,7 +70,7 @@ class Cell(Record):
     ssim_left_out: int = 0
     published_psnr: float | None = None
     published_ssim: float | None = None
-    seconds_per_megapixel: float | None = None
+    seconds_per_megapixel: float | None = Field(None, ge=0)
     image_psnr: tuple[float | None, ...] = ()
     """Per image, in the order of `Results.images`."""
     image_ssim: tuple[float | None, ...] = ()
@@ -97,7 +111,7 @@ class Example(Record):
     noise: str
     crop: tuple[int, int, int]
     """Left, top and side of the zoomed crop, in pixels."""
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = Field(min_length=1)
 
 
 class PublishedRow(Record):
@@ -159,13 +173,50 @@ def read_results(path: Path) -> Results:
     """Read what `denoise compare --format json` wrote.
 
     Raises:
-        DataError: Missing, or not such a file.
+        DataError: Missing, not such a file, or with something that cannot be shown.
     """
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.", "Make one: denoise compare -o results.json")
     try:
-        return Results.model_validate_json(path.read_bytes())
+        results = Results.model_validate(read_json(path, _HINT))
     except ValidationError as error:
-        raise DataError(
-            f"{path} does not hold the results of a comparison.", "Make them: denoise compare -o results.json"
-        ) from error
+        key = ".".join(map(str, error.errors()[0]["loc"][:4]))
+        where = f": {key} is not as it should be" if key else ""
+        raise DataError(f"{path} does not hold the results of a comparison{where}.", _HINT) from error
+    try:
+        _check(results)
+    except (UsageError, ValueError) as error:
+        raise DataError(f"{path} does not hold the results of a comparison: {error}", _HINT) from error
+    return results
+
+
+def _check(results: Results) -> None:
+    """Refuse what is no result or cannot be drawn; raises `ValueError` or `UsageError`."""
+    for noise in {each.noise for each in (*results.cells, *results.examples)}:
+        parse_noise(noise)
+    for cell in results.cells:
+        for scores in (cell.image_psnr, cell.image_ssim):
+            if len(scores) not in {0, len(results.images)}:
+                raise ValueError(f"{cell.method} has {len(scores)} scores of {len(results.images)} images.")
+    most = {"methods": len(results.methods), "columns": len(results.columns)}
+    for example in results.examples:
+        most["pictures"] = max(most.get("pictures", 0), len(example.pictures))
+        sizes = {decode(picture.webp).shape for picture in example.pictures}
+        left, top, side = example.crop
+        height, width = min(sizes)[:2] if len(sizes) == 1 else (0, 0)
+        if min(left, top) < 0 or side < 1 or left + side > width or top + side > height:
+            raise ValueError(f"the crop of {example.name} is not inside its pictures.")
+    counts = Counter(example.noise for example in results.examples)
+    most["examples"] = max(counts.values(), default=0)
+    for what, count in most.items():
+        if count > _MOST[what]:
+            raise ValueError(f"{count} {what} are more than can be shown.")
+
+
+def decode(webp: str) -> Pixels:
+    """The pixels (H, W, 3), uint8, of a picture in the results; raises `ValueError` where it is none."""
+    try:
+        with Image.open(BytesIO(base64.b64decode(webp, validate=True)), formats=["WEBP"]) as image:
+            if max(image.size) > _LARGEST_SIDE:
+                raise ValueError("it is too large")
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise almost any kind on damaged files.
+        raise ValueError(f"a picture of it cannot be read ({error}).") from error

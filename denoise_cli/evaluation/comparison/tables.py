@@ -102,7 +102,9 @@ def _settings_sheet(results: Results) -> Sheet | None:
     groups = []
     for noise in dict.fromkeys(cell.noise for cell in classical):
         settings = {cell.method: cell.settings for cell in classical if cell.noise == noise}
-        texts = tuple(", ".join(f"{name} {value:g}" for name, value in settings[row].items()) for row in rows)
+        texts = tuple(
+            ", ".join(f"{name} {value:g}" for name, value in settings.get(row, {}).items()) for row in rows
+        )
         groups.append(Group("", (Column(noise, texts),)))
     return Sheet("Settings of the classical methods", rows, tuple(groups))
 

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from denoise_cli.errors import counted
-from denoise_cli.evaluation.comparison.charts import COLOURS
+from denoise_cli.evaluation.comparison.charts import look
 from denoise_cli.evaluation.guidance.gains import Gain, build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.guidance.tables import norm_settings, variant_name
 from denoise_cli.noise.spec import gaussian_level
+from denoise_cli.text import in_chart, in_file_name
 
 _Line = list[tuple[float, Gain]]
 
@@ -30,8 +31,8 @@ def draw_gains(results: GuidanceResults) -> dict[str, Figure]:
             if lines:
                 setting = "bn" if batch_norm else "nobn"
                 images = counted(len(results.images), "image")
-                title = f"{results.dataset_name}, {images}, trained on {noise}"
-                figures[f"gain-{noise.replace(':', '')}-{setting}"] = _draw(lines, title)
+                title = f"{in_chart(results.dataset_name)}, {images}, trained on {in_chart(noise)}"
+                figures[f"gain-{in_file_name(noise)}-{setting}"] = _draw(lines, title)
     return figures
 
 
@@ -60,10 +61,10 @@ def _draw(lines: dict[str, _Line], title: str) -> Figure:
             [level for level, _ in line],
             means,
             errors,
-            fmt="o-",
+            linestyle="-",
             capsize=2,
-            color=COLOURS[number % len(COLOURS)],
-            label=name,
+            label=in_chart(name),
+            **look(number),
         )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set(xlabel="sigma of the noise, on [0, 1]", ylabel="PSNR gain over the plain U-Net (dB)")

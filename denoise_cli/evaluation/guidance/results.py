@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from denoise_cli.errors import DataError
+from denoise_cli.errors import DataError, UsageError
 from denoise_cli.evaluation.report.record import Made, Record
+from denoise_cli.evaluation.report.stored import read_json
 from denoise_cli.models.guidance import Choice, Injection
+from denoise_cli.noise.spec import parse_noise
 
 
 class Variant(Record):
@@ -80,16 +81,28 @@ def read_guidance(path: Path) -> GuidanceResults | None:
     Raises:
         DataError: A comparison of guidance that is not complete.
     """
+    hint = "Make it: denoise compare --guidance all --weights RUNS -o results.json"
     try:
-        kind = json.loads(path.read_bytes()).get("kind")
-    except (OSError, ValueError, AttributeError):
+        stored = read_json(path, hint)
+    except DataError:
         return None
-    if kind != "guidance":
+    if not isinstance(stored, dict) or stored.get("kind") != "guidance":
         return None
     try:
-        return GuidanceResults.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise DataError(
-            f"{path} does not hold a whole comparison of guidance.",
-            "Make it: denoise compare --guidance all --weights RUNS -o results.json",
-        ) from error
+        results = GuidanceResults.model_validate(stored)
+        _check(results)
+    except (ValidationError, UsageError) as error:
+        raise DataError(f"{path} does not hold a whole comparison of guidance.", hint) from error
+    return results
+
+
+def _check(results: GuidanceResults) -> None:
+    """Refuse noises that there are not, and scores that are not one an image; raises `UsageError`."""
+    count = len(results.images)
+    for run in results.runs:
+        parse_noise(run.noise)
+        right = len(run.right) in {0, count} and set(run.right) <= {"0", "1"}
+        if not (len(run.psnr) == len(run.ssim) == count and right):
+            raise UsageError("Not one score an image.")
+    if count == 0 or len(results.groups) not in {0, count}:
+        raise UsageError("Not one group an image.")

@@ -31,8 +31,10 @@ def check_replaceable(file: Path, request: Mapping[str, Any], overwrite: bool) -
 
 def stored_request(file: Path) -> Any:
     """The request in a file of results; None where there is none."""
+    if not file.is_file():
+        return None
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stored = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
         return None
     return stored.get("request") if isinstance(stored, dict) else None

@@ -50,7 +50,7 @@ def _part(dataset: str, split: Split) -> Path | None:
 
 def _training_sets(config: Path) -> list[str]:
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
+        values = read_yaml(config)
         data = values["data"]
         found = [item["dataset"] for item in data.get("mix") or ()] or [data["dataset"]]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):

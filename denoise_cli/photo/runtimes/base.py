@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
+from denoise_cli.errors import WeightsError
 from denoise_cli.photo.pixels.types import Array
 
 
@@ -30,3 +33,16 @@ class Runtime(Protocol):
 
         `guidance` is (1, 32, h/8, w/8) for a guided model. Raises `WindowTooLargeError`.
         """
+
+
+def checked(output: Array) -> Array:
+    """What a network put out; raises `WeightsError` where that is no picture.
+
+    Weights that are finite may still be so large that what is computed with them is not.
+    """
+    if not np.isfinite(output).all():
+        raise WeightsError(
+            "The network's output is not finite, so no picture can come from these weights.",
+            "Take other weights; `denoise models` lists what there is.",
+        )
+    return output

@@ -11,8 +11,9 @@ from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
+from denoise_cli.photo.runtimes.base import checked
 from denoise_cli.weights.header import Architecture
-from denoise_cli.weights.tensors import read_tensors
+from denoise_cli.weights.shapes import read_fitting
 
 # Bytes for one window. Larger windows waste less on halos; with these, a photo of 100 megapixels
 # stays under 1 GB in all.
@@ -25,7 +26,7 @@ class OnnxRuntime:
     name = "onnx cpu"
 
     def __init__(self, path: Path, architecture: Architecture) -> None:
-        self._tensors = read_tensors(path)
+        self._tensors = read_fitting(path, architecture)
         self._architecture = architecture
         a = architecture
         try:
@@ -39,14 +40,14 @@ class OnnxRuntime:
         # Used once per photo, so the classifier's session does not stay in memory.
         session = _session(guidance_graph(a.name, self._tensors, a.batch_norm, a.image_size))
         result: Array = session.run(None, {"thumbnail": thumbnail})[0]
-        return result
+        return checked(result)
 
     def run(self, window: Array, guidance: Array | None) -> Array:
         feed = {"image": window}
         if guidance is not None:
             feed["guidance"] = guidance
         result: Array = self._denoiser.run(None, feed)[0]
-        return result
+        return checked(result)
 
 
 def _session(model: bytes) -> ort.InferenceSession:

@@ -10,7 +10,7 @@ from torch import Tensor
 from denoise_cli.devices import resolve_device
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.photo.pixels.types import Array
-from denoise_cli.photo.runtimes.base import WindowTooLargeError
+from denoise_cli.photo.runtimes.base import WindowTooLargeError, checked
 from denoise_cli.weights.files import load_weights
 
 
@@ -29,14 +29,14 @@ class TorchRuntime:
     @torch.inference_mode()
     def guidance(self, thumbnail: Array) -> Array:
         assert isinstance(self._model, GuidedUNet)
-        return _to_numpy(self._model.guidance(torch.from_numpy(thumbnail).to(self._device)))
+        return checked(_to_numpy(self._model.guidance(torch.from_numpy(thumbnail).to(self._device))))
 
     @torch.inference_mode()
     def run(self, window: Array, guidance: Array | None) -> Array:
         maps = () if guidance is None else (torch.from_numpy(guidance).to(self._device),)
         try:
             x = torch.from_numpy(window).to(self._device).to(memory_format=torch.channels_last)
-            return _to_numpy(self._model(x, *maps))
+            return checked(_to_numpy(self._model(x, *maps)))
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise WindowTooLargeError from error

@@ -22,7 +22,7 @@ if sys.platform != "win32":
 
 _PREFIX = ".denoise-"
 # Precise, so that no file of the user's is ever taken for one of ours.
-_UNFINISHED = re.compile(r"\.denoise-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL)
+UNFINISHED = re.compile(r"\.denoise-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL)
 _LONGEST_SUFFIX = 8
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -87,6 +87,15 @@ def write_atomic(path: Path, data: bytes, *, replace: bool = True) -> None:
         temporary.write_bytes(data)
 
 
+def permissions(path: Path) -> int | None:
+    """Permission bits of a file, for `atomic_write_path`; None for what is no plain file."""
+    try:
+        found = path.stat().st_mode
+    except OSError:
+        return None
+    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 checksum of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -113,7 +122,7 @@ def finite(value: Any) -> Any:
 
 def is_unfinished(name: str) -> bool:
     """Whether a file's name is one that `atomic_write_path` gives to what it has not finished."""
-    return _UNFINISHED.fullmatch(name) is not None
+    return UNFINISHED.fullmatch(name) is not None
 
 
 def remove_leftovers(folder: Path) -> None:

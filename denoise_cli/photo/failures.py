@@ -1,0 +1,107 @@
+"""Any error of a photo as its failure: one sentence of its own, whatever went wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import pyvips
+
+from denoise_cli.errors import DenoiseError, ImageError
+from denoise_cli.files import UNFINISHED
+from denoise_cli.photo.files.formats import show
+from denoise_cli.photo.files.paths import Item, exists_already
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(rf"(?:[^\s:'\"]*/)?{UNFINISHED.pattern}")
+
+
+class DiskFull(DenoiseError):
+    """There is no space for results; trying the next photo would be in vain."""
+
+
+def as_failure(error: Exception, item: Item) -> DenoiseError:
+    """The failure of a photo for an error that came up while it was denoised."""
+    failure = _failure(error, item)
+    if failure is not error:
+        failure.__cause__ = error
+    return failure
+
+
+def may_be_anothers(error: BaseException | None) -> bool:
+    """Whether a failure, or its message, may come from a photo that was denoised at the same time.
+
+    libvips keeps one text of errors for all threads, and all share the memory.
+    """
+    while error is not None:
+        if isinstance(error, pyvips.Error | UnicodeDecodeError | MemoryError) or _is_out_of_memory(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def forget_messages() -> None:
+    """Clear libvips's text of errors, so that the next message is the next photo's alone."""
+    pyvips.vips_lib.vips_error_clear()
+
+
+def _failure(error: Exception, item: Item) -> DenoiseError:
+    result = show(item.output)
+    if _is_full(error):
+        return DiskFull(
+            f"The disk is full: {result} cannot be written.",
+            "Free some space, then give the command again with --skip-existing.",
+        )
+    if isinstance(error, FileExistsError):
+        return exists_already(item.output)
+    if isinstance(error, DenoiseError):
+        error.args = (_TEMPORARY.sub(lambda _: result, str(error)),)
+        return error
+    text, hint = _sentence(error, show(item.source))
+    return ImageError(_TEMPORARY.sub(lambda _: result, text), hint)
+
+
+def _sentence(error: Exception, name: str) -> tuple[str, str]:
+    """What went wrong, and what to do."""
+    hint = ""
+    match error:
+        case OSError() if error.strerror:
+            named = isinstance(error.filename, str | bytes)
+            where = f" ({show(Path(os.fsdecode(error.filename)))})" if named else ""
+            text = f"{error.strerror}{where}."
+            hint = "Check the path, its permissions and the free space."
+        case MemoryError():
+            text, hint = f"There is not enough memory for {name}.", "Close other programs, then try again."
+        case UnicodeDecodeError():
+            # pyvips fails on a message that is not UTF-8, and leaves it in libvips.
+            forget_messages()
+            said = bytes(error.object).decode("utf-8", "backslashreplace")
+            text = f"{name} cannot be denoised ({_one_line(said)})."
+        case _ if _is_out_of_memory(error):
+            text, hint = "The device is out of memory.", "Use a smaller --tile, or --device cpu."
+        case _:
+            text = f"{name} cannot be denoised ({_one_line(f'{type(error).__name__}: {error}')})."
+    return text, hint
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the disk, or the user's share of it, is full; libvips says so in its message only."""
+    said = tuple(os.strerror(number) for number in _FULL)
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if isinstance(error, DenoiseError | pyvips.Error) and any(text in str(error) for text in said):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """PyTorch's error, which is not imported for its name alone."""
+    return type(error).__name__ == "OutOfMemoryError"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -45,7 +45,7 @@ def atomic_write_path(path: Path, *, replace: bool = True, mode: int | None = No
     """Yield a temporary path beside `path`; give it that name only if the block succeeds.
 
     The file is synced to the disk first, so that a crash leaves the old file or the new one. Where
-    `path` is a link to a file, that file is written and the link stays.
+    `path` is a link to a file, the link is replaced, and what it led to stays.
 
     Args:
         replace: Whether a file of that name may be replaced. If not, the file system itself refuses
@@ -57,7 +57,8 @@ def atomic_write_path(path: Path, *, replace: bool = True, mode: int | None = No
         FileExistsError: `path` is there and may not be replaced.
         OSError: It cannot be written, or is a folder, a device, a pipe, a socket or a link to nowhere.
     """
-    path = _file_named(path)
+    if why := why_no_file(path):
+        raise OSError(errno.EINVAL, f"This {why}", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, file = _create(path, 0o666 if mode is None else 0o600)
     try:
@@ -160,19 +161,28 @@ def remove_unfinished() -> None:
                 path.unlink(missing_ok=True)
 
 
-def _file_named(path: Path) -> Path:
-    """The file that a result of this name becomes: the path, or where the link leads."""
+def why_no_file(path: Path) -> str:
+    """Why a path cannot become a result, such as `is a folder`; empty where it can."""
+    if _is_stream(path):
+        return "is a stream of a process"
     try:
         kind = path.stat().st_mode
     except FileNotFoundError:
-        if path.is_symlink():
-            raise FileNotFoundError(errno.ENOENT, "This link leads nowhere", str(path)) from None
-        return path
+        return "is a link that leads nowhere" if path.is_symlink() else ""
     if stat.S_ISDIR(kind):
-        raise IsADirectoryError(errno.EISDIR, "This is a folder", str(path))
-    if not stat.S_ISREG(kind):
-        raise OSError(errno.EINVAL, "This is a device, a pipe or a socket, not a file", str(path))
-    return path.resolve() if path.is_symlink() else path
+        return "is a folder"
+    return "" if stat.S_ISREG(kind) else "is a device, a pipe or a socket"
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it is one of the names of open files, such as `/dev/stdout`, whatever that file is."""
+    for _ in range(40):  # As many links as the system follows.
+        if os.path.realpath(path.parent).startswith("/proc/"):
+            return True
+        if not path.is_symlink():
+            return False
+        path = path.parent / path.readlink()
+    return False
 
 
 def _create(path: Path, mode: int) -> tuple[Path, BinaryIO]:

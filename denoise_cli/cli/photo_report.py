@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from denoise_cli.cli.console import console
-from denoise_cli.errors import DenoiseError, OutputExists
+from denoise_cli.errors import DenoiseError, DiskFull, OutputExists
 
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_batch import Outcome
@@ -32,10 +32,11 @@ class PhotoReport:
 
     Args:
         total: Number of photos that were asked for and not skipped.
+        shown: What the result is called, where that is not its file.
     """
 
-    def __init__(self, extras: Extras, total: int) -> None:
-        self._extras, self._total = extras, total
+    def __init__(self, extras: Extras, total: int, shown: str = "") -> None:
+        self._extras, self._total, self._shown = extras, total, shown
         self._start = time.perf_counter()
         self._done = self._skipped = 0
         self._existing: list[Item] = []
@@ -48,7 +49,7 @@ class PhotoReport:
         if result is not None:
             self._done += error is None
             self._megapixels += result.photo.width * result.photo.height / 1e6
-            _describe(outcome.item, result)
+            _describe(outcome.item, result, self._shown)
             if outcome.scores is not None:
                 _describe_scores(outcome.scores)
         elif error is None:
@@ -57,7 +58,8 @@ class PhotoReport:
             self._existing.append(outcome.item)
         elif error is not None:
             self._errors.append(error)
-            if self._total > 1:
+            # A full disk ends the batch, so it is the error of all of it.
+            if self._total > 1 and not isinstance(error, DiskFull):
                 console.note(f"Failed: {_with_name(outcome.item, error)}")
         self._print(outcome)
 
@@ -73,10 +75,12 @@ class PhotoReport:
         failed = len(self._errors) + len(self._existing)
         if several:
             counts = f"{self._done} done, {self._skipped} skipped, {failed} failed"
+            if left := self._total - self._done - failed:
+                counts += f", {left} not reached"
             seconds = time.perf_counter() - self._start
             console.note(f"{counts}; {self._megapixels:.1f} megapixels in {seconds:.1f} s.")
-        if self._total == 1 and self._errors:
-            raise self._errors[0]
+        if self._errors and (self._total == 1 or isinstance(self._errors[-1], DiskFull)):
+            raise self._errors[-1]
         if self._existing:
             exist = "result exists" if len(self._existing) == 1 else "results exist"
             text = f"{len(self._existing)} {exist} already."
@@ -128,12 +132,14 @@ def _facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _describe(item: Item, result: Result) -> None:
+def _describe(item: Item, result: Result, shown: str) -> None:
     from denoise_cli.photo.files.formats import show
 
     sigma = result.noise.sigma
     level = f"{255 * sum(sigma) / len(sigma):.1f} of 255" + (", coarse" if result.noise.coarse else "")
-    console.note(f"{show(item.source)} -> {show(item.output)}  (noise {level}; {result.seconds:.1f} s)")
+    console.note(
+        f"{show(item.source)} -> {shown or show(item.output)}  (noise {level}; {result.seconds:.1f} s)"
+    )
     for note in result.notes:
         console.note(f"  Note: {note}.")
 

@@ -134,7 +134,7 @@ def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     if sys.stdin is None:
         raise UsageError("Standard input is closed.", "Name a photo, or redirect one: < photo.png.")
     data = sys.stdin.buffer.read()
-    report = PhotoReport(extras, 1)
+    report = PhotoReport(extras, 1, "-" if output is None else "")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result") if output is None else output
         _denoise([Item(Path("-"), result, data)], config, extras, report)

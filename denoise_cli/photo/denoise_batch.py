@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from denoise_cli.errors import DenoiseError, OutputExists
+from denoise_cli.errors import DenoiseError, DiskFull, OutputExists
 from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
-from denoise_cli.photo.failures import DiskFull, as_failure, forget_messages, may_be_anothers
+from denoise_cli.photo.failures import as_failure, forget_messages, may_be_anothers
 from denoise_cli.photo.files.paths import Item, comparison_path
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from denoise_cli.errors import UsageError
-from denoise_cli.files import permissions
+from denoise_cli.files import permissions, why_no_file
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.photo.denoise_rows import Controls, denoise_rows
@@ -95,16 +94,9 @@ def denoise_file(
 
 def _check_free(output: Path, overwrite: bool) -> None:
     """Refuse, before any work, a result that must not or cannot be written; errors as `denoise_file`."""
-    try:
-        kind = output.stat().st_mode
-    except FileNotFoundError:
-        if output.is_symlink():
-            raise UsageError(f"{show(output)} is a link that leads nowhere.", _ANOTHER) from None
-        return
-    if not stat.S_ISREG(kind):
-        what = "a folder" if stat.S_ISDIR(kind) else "a device, a pipe or a socket"
-        raise UsageError(f"{show(output)} is {what}, not a file that a result can become.", _ANOTHER)
-    if not overwrite:
+    if why := why_no_file(output):
+        raise UsageError(f"{show(output)} {why}, so no result can be written there.", _ANOTHER)
+    if output.exists() and not overwrite:
         raise exists_already(output)
 
 

@@ -9,17 +9,13 @@ from pathlib import Path
 
 import pyvips
 
-from denoise_cli.errors import DenoiseError, ImageError
+from denoise_cli.errors import DenoiseError, DiskFull, ImageError
 from denoise_cli.files import UNFINISHED
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.paths import Item, exists_already
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY = re.compile(rf"(?:[^\s:'\"]*/)?{UNFINISHED.pattern}")
-
-
-class DiskFull(DenoiseError):
-    """There is no space for results; trying the next photo would be in vain."""
 
 
 def as_failure(error: Exception, item: Item) -> DenoiseError:

@@ -38,7 +38,7 @@ class PhotoReport:
     def __init__(self, extras: Extras, total: int, shown: str = "") -> None:
         self._extras, self._total, self._shown = extras, total, shown
         self._start = time.perf_counter()
-        self._done = self._skipped = 0
+        self._reached = self._done = self._skipped = 0
         self._existing: list[Item] = []
         self._errors: list[DenoiseError] = []
         self._megapixels = 0.0
@@ -46,6 +46,7 @@ class PhotoReport:
     def add(self, outcome: Outcome) -> None:
         """Report on one photo."""
         result, error = outcome.result, outcome.error
+        self._reached += 1
         if result is not None:
             self._done += error is None
             self._megapixels += result.photo.width * result.photo.height / 1e6
@@ -63,6 +64,13 @@ class PhotoReport:
                 console.note(f"Failed: {_with_name(outcome.item, error)}")
         self._print(outcome)
 
+    def add_skipped(self, item: Item) -> None:
+        """Report on a photo that was left out because its result exists, as was asked."""
+        from denoise_cli.photo.denoise_batch import Outcome
+
+        self._skipped += 1
+        self._print(Outcome(item))
+
     def add_existing(self, item: Item) -> None:
         """Report on a photo that was left out because its result exists, which was not asked for."""
         from denoise_cli.photo.denoise_batch import Outcome
@@ -75,7 +83,7 @@ class PhotoReport:
         failed = len(self._errors) + len(self._existing)
         if several:
             counts = f"{self._done} done, {self._skipped} skipped, {failed} failed"
-            if left := self._total - self._done - failed:
+            if left := self._total - self._reached:
                 counts += f", {left} not reached"
             seconds = time.perf_counter() - self._start
             console.note(f"{counts}; {self._megapixels:.1f} megapixels in {seconds:.1f} s.")

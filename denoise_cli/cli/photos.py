@@ -45,7 +45,6 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
 
 
 def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
-    from denoise_cli.photo.denoise_batch import Outcome
     from denoise_cli.photo.plan_batch import Request, plan_batch, remove_leftovers
     from denoise_cli.photo.shards import parse_shard
 
@@ -71,7 +70,7 @@ def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     remove_leftovers([*batch.items, *batch.skipped, *batch.existing], shared=shard[1] > 1)
     report = PhotoReport(extras, len(batch.items) + len(batch.existing))
     for item in batch.skipped:
-        report.add(Outcome(item))
+        report.add_skipped(item)
     for item in batch.existing:
         report.add_existing(item)
     if batch.items:

@@ -18,6 +18,20 @@ _PATIENCE = 8.0
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt a command, where it would end the process at once, as between commands."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
 def ending_on_signals(is_at_work: Callable[[], bool]) -> Iterator[None]:
     """Let SIGTERM, which cluster engines send, and SIGHUP end the program as Ctrl-C does.
 

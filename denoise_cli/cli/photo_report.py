@@ -123,7 +123,10 @@ def _with_name(item: Item, error: DenoiseError) -> str:
     from denoise_cli.photo.files.formats import show
 
     name = show(item.source)
-    return f"{name}: {str(error).removeprefix(name).lstrip(': ')}"
+    reason = str(error)
+    if reason.startswith(name):
+        reason = reason[len(name) :].lstrip(": ").removeprefix("is ")
+    return f"{name}: {reason}"
 
 
 def _facts(result: Result) -> dict[str, Any]:

@@ -52,16 +52,28 @@ def _failure(error: Exception, item: Item) -> DenoiseError:
         )
     if isinstance(error, FileExistsError):
         return exists_already(item.output)
-    if isinstance(error, DenoiseError):
-        error.args = (_TEMPORARY.sub(lambda _: result, str(error)),)
-        return error
-    text, hint = _sentence(error, show(item.source))
-    return ImageError(_TEMPORARY.sub(lambda _: result, text), hint)
+    text, hint = (str(error), error.hint) if isinstance(error, DenoiseError) else _sentence(error, item)
+    text = _TEMPORARY.sub(lambda _: result, _without_codec(text, error))
+    if not isinstance(error, DenoiseError):
+        return ImageError(text, hint)
+    error.args = (text,)
+    return error
 
 
-def _sentence(error: Exception, name: str) -> tuple[str, str]:
+def _without_codec(text: str, error: BaseException | None) -> str:
+    """The text with what a library said that is not UTF-8, on which pyvips fails, in place of that."""
+    while error is not None:
+        if isinstance(error, UnicodeDecodeError):
+            forget_messages()  # pyvips has not come to it.
+            said = bytes(error.object).decode("utf-8", "backslashreplace")
+            return text.replace(str(error), _one_line(said))
+        error = error.__cause__
+    return text
+
+
+def _sentence(error: Exception, item: Item) -> tuple[str, str]:
     """What went wrong, and what to do."""
-    hint = ""
+    name, hint = show(item.source), ""
     match error:
         case OSError() if error.strerror:
             named = isinstance(error.filename, str | bytes)
@@ -71,10 +83,7 @@ def _sentence(error: Exception, name: str) -> tuple[str, str]:
         case MemoryError():
             text, hint = f"There is not enough memory for {name}.", "Close other programs, then try again."
         case UnicodeDecodeError():
-            # pyvips fails on a message that is not UTF-8, and leaves it in libvips.
-            forget_messages()
-            said = bytes(error.object).decode("utf-8", "backslashreplace")
-            text = f"{name} cannot be denoised ({_one_line(said)})."
+            text = f"{name} cannot be denoised ({error})."
         case _ if _is_out_of_memory(error):
             text, hint = "The device is out of memory.", "Use a smaller --tile, or --device cpu."
         case _:

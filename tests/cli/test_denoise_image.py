@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 
 from denoise_cli.errors import UsageError
-from denoise_cli.files import PREFIX, atomic_write_path
+from denoise_cli.files import atomic_write_path
 from denoise_cli.models import build_denoiser
-from denoise_cli.photo.files.paths import find_photos, parse_shard
+from denoise_cli.photo.files.find import find_photos
+from denoise_cli.photo.shards import parse_shard
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import Architecture
 from tests.conftest import Command
@@ -225,7 +226,7 @@ def test_killed_in_the_middle_and_run_again(
 def test_two_runs_in_one_folder(denoise: Command, cae: Path, tmp_path: Path) -> None:
     """A run leaves alone what another one is writing, and clears what a killed one left."""
     write_photo(tmp_path / "a.png")
-    (tmp_path / f"{PREFIX}killed.png").touch()
+    (tmp_path / ".denoise-0123abcd.part.png").touch()
     with atomic_write_path(tmp_path / "b.png") as at_work:
         at_work.write_bytes(b"half")
         assert denoise("denoise-image", "a.png", "--weights", cae).returncode == 0
@@ -284,13 +285,14 @@ def test_folders_leave_out_results_and_loops(tmp_path: Path) -> None:
     write_photo(tmp_path / "in" / "a.denoised.compare.png")
     write_photo(tmp_path / "in" / "sub" / "b.png")
     (tmp_path / "in" / "sub" / "loop").symlink_to(tmp_path / "in")
-    names = [relative.as_posix() for _, relative in find_photos([str(tmp_path / "in")], True)]
+    names = [relative.as_posix() for _, relative in find_photos([str(tmp_path / "in")], True).photos]
     assert names == ["a.png", "sub/b.png"]
     # Nor are the results of the same command taken for photos when it is given again.
-    found = find_photos([str(tmp_path / "in")], True, tmp_path / "in" / "sub")
+    found = find_photos([str(tmp_path / "in")], True, tmp_path / "in" / "sub").photos
     assert [relative.as_posix() for _, relative in found] == ["a.png"]
     names = [
-        relative.as_posix() for _, relative in find_photos([str(tmp_path / "in" / "**" / "*.png")], False)
+        relative.as_posix()
+        for _, relative in find_photos([str(tmp_path / "in" / "**" / "*.png")], False).photos
     ]
     assert "b.png" in names
 
@@ -353,7 +355,8 @@ def test_names_that_say_what_is_meant(denoise: Command, cae: Path, tmp_path: Pat
     write_photo(tmp_path / "b.png")
     denoise("denoise-image", "a.png", "b.png", "--weights", cae)
     again = denoise("denoise-image", "a.png", "b.png", "--weights", cae)
-    assert again.stderr.count("Add --overwrite") == 1
+    assert again.stderr.count("exist") == 2 and "2 results exist already." in again.stderr
+    assert "--skip-existing" in again.stderr and "--overwrite" in again.stderr
 
 
 def test_the_noise_is_told(denoise: Command, cae: Path, tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
+from denoise_cli.config.yaml import read_yaml
 from denoise_cli.data.folder import Split, split_root
 from denoise_cli.data.names import NAMED, canonical_dataset
 from denoise_cli.data.pairs import has_part, is_paired
-from denoise_cli.errors import DataError
+from denoise_cli.errors import DataError, DenoiseError
 from denoise_cli.runs import RunFolder
 
 
@@ -53,6 +52,6 @@ def _training_sets(config: Path) -> list[str]:
         values = read_yaml(config)
         data = values["data"]
         found = [item["dataset"] for item in data.get("mix") or ()] or [data["dataset"]]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (DenoiseError, KeyError, TypeError, AttributeError):
         return []
     return [name for name in found if isinstance(name, str)]

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from denoise_cli.photo.denoise_rows import Controls, denoise_rows
 from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.pixels.types import FLOAT_MOST
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
-
-# Noise pushes floats slightly past 1; a larger maximum means 0..255 data was passed as float.
-_MOST = 16.0
 
 
 def denoise(
@@ -64,7 +62,7 @@ class ArrayRows:
             pixels = pixels.astype(np.float32, copy=False)
             if not np.isfinite(pixels).all():
                 raise ValueError("image must hold numbers only, and there is a NaN or infinity in it")
-            if pixels.max() > _MOST:
+            if pixels.max() > FLOAT_MOST:
                 raise ValueError(f"image must be in [0, 1] as it is float, not up to {pixels.max():g}")
         elif image.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
             raise ValueError(f"image must be uint8, uint16 or float, not {image.dtype}")

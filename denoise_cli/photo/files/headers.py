@@ -30,12 +30,11 @@ def check_png(file: BinaryIO, limits: Limits) -> None:
     """Raises `ImageError` for an animation, or one that takes too much."""
     file.seek(8)
     width, height, bits, colour, _, _, interlaced = _unpack(file, ">8xIIBBBBB4x", limits, "PNG")
-    limits.check_size(width, height)
+    pixel_bytes = _COLOUR_SAMPLES.get(colour, 4) * max(1, bits // 8)
+    limits.check_rows(width, height, pixel_bytes)
     if interlaced:
         # The rows as they are stored, and those that libvips makes of them.
-        limits.check_held(
-            "an interlaced PNG file", width, height, 2 * _COLOUR_SAMPLES.get(colour, 4) * max(1, bits // 8)
-        )
+        limits.check_held("an interlaced PNG file", width, height, 2 * pixel_bytes)
     expanded = chunks = 0
     while len(head := file.read(8)) == 8 and chunks < _MOST_CHUNKS:
         length, kind = struct.unpack(">I4s", head)

@@ -9,8 +9,12 @@ from denoise_cli.errors import ImageError
 MEGA = 1_000_000
 _MAX_MEGAPIXELS = 1000
 _MAX_SIDE = 200_000
-# Of decoded pixels, where a file can only be decoded whole. With the rest of the program: 1.2 GB.
-_HELD_BYTES = 800 * MEGA
+# Memory for a file that can only be decoded whole: so much, or so many bytes for each of the file.
+# Twice as much, for the result, and the rest of the program stay below 1.2 GB for a file of 1 MB.
+_HELD_BYTES = 500 * MEGA
+_HELD_PER_BYTE = 400
+# Rows that libvips and the windows of a network hold at a time.
+_ROWS = 1000
 # A photo takes more than one byte for this many pixels; only drawings of one colour take less.
 _PIXELS_PER_BYTE = 100
 _SMALL_MEGAPIXELS = 100
@@ -29,6 +33,10 @@ class Limits:
     name: str
     stored: int
     max_pixels: int | None = None
+
+    @property
+    def _memory(self) -> int:
+        return max(_HELD_BYTES, _HELD_PER_BYTE * self.stored)
 
     def check_size(self, width: int, height: int) -> None:
         """Refuse a picture that is too large to be read, or for so small a file.
@@ -64,27 +72,42 @@ class Limits:
             ImageError: It takes too much.
         """
         self.check_size(width, height)
-        if self.max_pixels is None and width * height * pixel_bytes > _HELD_BYTES:
+        if self.max_pixels is None and width * height * pixel_bytes > self._memory:
             raise ImageError(
                 f"{self.name} is {kind} of {width} x {height} pixels, which can only be decoded whole, in "
                 f"{width * height * pixel_bytes / 1e9:.1f} GB of memory.",
-                f"Of such files, {_HELD_BYTES // pixel_bytes // MEGA} megapixels are read."
+                f"Of such a file, {self._memory // pixel_bytes // MEGA} megapixels are read."
                 + _allow(width * height),
             )
 
-    def check_pieces(self, count: int) -> None:
+    def check_rows(self, width: int, height: int, pixel_bytes: int) -> None:
+        """Refuse a picture whose rows are too long; see `check_size` for the whole of it.
+
+        Raises:
+            ImageError: They are, or the picture is too large.
+        """
+        self.check_size(width, height)
+        if self.max_pixels is None and width * pixel_bytes * min(height, _ROWS) > self._memory:
+            raise ImageError(
+                f"{self.name} says it is {width} pixels wide in {self.stored} bytes, which is too much for a "
+                "photo of so few bytes.",
+                f"If it is sound:{_allow(width * height)}",
+            )
+
+    def check_pieces(self, width: int, height: int, count: int) -> None:
         """Refuse strips or tiles that take too much memory at once.
 
         Args:
+            width, height: Of the picture.
             count: Bytes of the pieces that are decoded together.
 
         Raises:
             ImageError: They take too much.
         """
-        if self.max_pixels is None and count > _HELD_BYTES // 2:
+        if self.max_pixels is None and count > self._memory:
             raise ImageError(
                 f"{self.name} can only be decoded in pieces of {count / 1e9:.1f} GB, which is too much.",
-                "Save it with smaller strips or tiles, or allow it with --max-pixels.",
+                "Save it with smaller strips or tiles." + _allow(width * height),
             )
 
 

@@ -95,7 +95,8 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
 
     Args:
         max_pixels: Megapixels of the largest photo to read. By default 1000, and less where a file
-            can only be decoded whole, in 800 MB of memory, or is too small for so many.
+            is too small for so many, or can only be decoded whole and takes more than 500 MB
+            of memory and more than 400 times its size.
 
     Raises:
         ImageError: Missing, not a picture, of a kind that is not supported, or too large.
@@ -108,7 +109,8 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
     try:
         load = _loader(source, Limits(name, _size(source), max_pixels), kind, notes)
         raw = load()
-        _check_single(raw, name)
+        if kind.loader != "heifload":  # libvips counts tiles, too
+            _check_single(raw, name)
         image = _normalised(raw, notes)
         exif = read_exif(source) if kind.name == "tiff" else None
         if exif is not None:

@@ -34,6 +34,8 @@ _CODECS = {
 }
 _UNCOMPRESSED, _LZW, _OLD_JPEG = 1, 5, 6
 _PLAIN = {_UNCOMPRESSED, 2, 3, 4, _LZW, 8, 32773, 32946}
+# libvips refuses tiles of more than 100 MB.
+_MOST_TILE = 100_000_000
 _LOSSY = {7, 50001}  # JPEG and WebP
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS = {4: "a transparency mask", 9: "ICC Lab colours", 10: "ITU Lab colours", 32844: "LogL colours"}
@@ -125,8 +127,9 @@ class _Checked:
         self._tiled = _TILE_WIDTH in directory
 
     def picture(self, left_out: int) -> TiffPicture:
-        self._limits.check_size(self._width, self._height)
         self._check_samples()
+        pixel_bytes = -(-(self._bits or 1) * self._samples // 8)
+        self._limits.check_rows(self._width, self._height, pixel_bytes)
         self._check_colours()
         name = _CODECS.get(self._codec, f"scheme {self._codec}")
         if self._codec == _OLD_JPEG:
@@ -225,10 +228,14 @@ class _Checked:
         assert self._bits is not None
         row_bytes = -(-width * self._bits * (1 if self._planes else self._samples) // 8)
         across, down = -(-self._width // width), -(-self._height // rows)
+        piece = rows * row_bytes * (self._samples if self._planes else 1)
         if self._tiled:
-            self._limits.check_pieces(2 * across * rows * row_bytes * (self._samples if self._planes else 1))
+            if piece > _MOST_TILE:
+                _refuse(self._limits, f"its tiles are of {piece // 1_000_000} MB")
+            # libvips keeps two rows of them.
+            self._limits.check_pieces(self._width, self._height, 2 * across * piece)
         elif self._planes or self._codec in _LOSSY:
-            self._limits.check_pieces(rows * row_bytes * (self._samples if self._planes else 1))
+            self._limits.check_pieces(self._width, self._height, piece)
         return across, down, rows, row_bytes
 
 

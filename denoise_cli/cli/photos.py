@@ -49,6 +49,7 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
         format=None if config.format is None else FORMATS[config.format],
         bits=config.bits,
         quality=config.quality,
+        max_pixels=config.max_pixels,
         overwrite=config.overwrite,
     )
 

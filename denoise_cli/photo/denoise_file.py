@@ -31,6 +31,7 @@ class Settings:
     Attributes:
         controls: How much to denoise.
         format, bits, quality: Of the result; None: the format by the output's name, the bits of the photo.
+        max_pixels: Megapixels of the largest photo to read; None: see `open_photo`.
         overwrite: Replace existing results.
     """
 
@@ -38,6 +39,7 @@ class Settings:
     format: Format | None = None
     bits: int | None = None
     quality: int | None = None
+    max_pixels: int | None = None
     overwrite: bool = False
 
 
@@ -72,7 +74,7 @@ def denoise_file(
     if output.exists() and not settings.overwrite:
         raise OutputExists(f"{show(output)} exists already.", "Add --overwrite, or name another --output.")
     start = time.perf_counter()
-    photo = open_photo(source)
+    photo = open_photo(source, settings.max_pixels)
     kind = settings.format or (format_of(output) if output.suffix else photo.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     found = take_first_look(photo, denoiser.architecture.image_size if denoiser.guided else None)

@@ -14,7 +14,6 @@ from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.bmp_runs import decode_runs
 from denoise_cli.photo.files.limits import Limits
 
-MAGIC = b"BM"
 _PLAIN, _RUNS_8, _RUNS_4, _MASKS, _ALPHA_MASKS = 0, 1, 2, 3, 6
 _INSIDE = {4: "JPEG", 5: "PNG"}
 # Red, green, blue, alpha where the file names none.

@@ -133,8 +133,8 @@ def _check_scans(file: BinaryIO, limits: Limits) -> None:
 def check_webp(file: BinaryIO, limits: Limits) -> None:
     """Raises `ImageError` for one that takes too much."""
     file.seek(12)
-    kind, _ = _unpack(file, "<4sI", limits, "WEBP")
-    data = file.read(10)
+    head, data = file.read(8), file.read(10)
+    kind = head[:4]
     width = height = 0
     if kind == b"VP8X" and len(data) == 10:
         width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (4, 7))

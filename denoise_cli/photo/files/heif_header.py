@@ -14,7 +14,19 @@ from denoise_cli.photo.files.limits import Limits
 
 _MOST_META = 16_000_000
 _MOST_BOXES = 10_000
-_PICTURES = {b"av01", b"hvc1", b"avc1", b"jpeg", b"j2k1", b"unci", b"vvc1", b"grid", b"iden", b"iovl", b"tili"}
+_PICTURES = {
+    b"av01",
+    b"hvc1",
+    b"avc1",
+    b"jpeg",
+    b"j2k1",
+    b"unci",
+    b"vvc1",
+    b"grid",
+    b"iden",
+    b"iovl",
+    b"tili",
+}
 # References of a preview and of a mask to their picture.
 _BESIDE = {b"thmb", b"auxl"}
 # The decoded frame, libheif's copy with all channels, and libvips' of it.

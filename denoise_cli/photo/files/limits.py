@@ -50,7 +50,7 @@ class Limits:
         if max(width, height) > _MAX_SIDE or width * height > most * MEGA:
             raise ImageError(
                 f"{self.name} says it has {width} x {height} pixels, which is too large.",
-                f"At most {most} megapixels and {_MAX_SIDE} pixels a side are read."
+                f"At most {most} megapixels and {_MAX_SIDE} pixels a side are read. "
                 + (_allow(width * height) if max(width, height) <= _MAX_SIDE else ""),
             )
         large = max(_SMALL_MEGAPIXELS * MEGA, self.stored * _PIXELS_PER_BYTE)
@@ -58,7 +58,7 @@ class Limits:
             raise ImageError(
                 f"{self.name} says it has {width} x {height} pixels in {self.stored} bytes, which is too "
                 "large for a photo of so few bytes.",
-                f"If it is sound:{_allow(width * height)}",
+                _allow(width * height),
             )
 
     def check_held(self, kind: str, width: int, height: int, pixel_bytes: int) -> None:
@@ -76,7 +76,7 @@ class Limits:
             raise ImageError(
                 f"{self.name} is {kind} of {width} x {height} pixels, which can only be decoded whole, in "
                 f"{width * height * pixel_bytes / 1e9:.1f} GB of memory.",
-                f"Of such a file, {self._memory // pixel_bytes // MEGA} megapixels are read."
+                f"Of such a file, {self._memory // pixel_bytes // MEGA} megapixels are read. "
                 + _allow(width * height),
             )
 
@@ -91,7 +91,7 @@ class Limits:
             raise ImageError(
                 f"{self.name} says it is {width} pixels wide in {self.stored} bytes, which is too much for a "
                 "photo of so few bytes.",
-                f"If it is sound:{_allow(width * height)}",
+                _allow(width * height),
             )
 
     def check_pieces(self, width: int, height: int, count: int) -> None:
@@ -107,9 +107,9 @@ class Limits:
         if self.max_pixels is None and count > self._memory:
             raise ImageError(
                 f"{self.name} can only be decoded in pieces of {count / 1e9:.1f} GB, which is too much.",
-                "Save it with smaller strips or tiles." + _allow(width * height),
+                "Save it with smaller strips or tiles. " + _allow(width * height),
             )
 
 
 def _allow(pixels: int) -> str:
-    return f" Allow it with --max-pixels {-(-pixels // MEGA)}."
+    return f"If it is sound, allow it with --max-pixels {-(-pixels // MEGA)}."

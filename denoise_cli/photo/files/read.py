@@ -14,8 +14,8 @@ import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError, counted
-from denoise_cli.photo.files.bmp import MAGIC, read_bmp
-from denoise_cli.photo.files.formats import FORMATS, Format, show
+from denoise_cli.photo.files.bmp import read_bmp
+from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
 from denoise_cli.photo.files.limits import Limits
@@ -57,6 +57,7 @@ class Photo:
         dtype: uint8, uint16, or float32 in [0, 1].
         notes: What had to be converted, for the user.
         header: libvips image that carries the metadata.
+        source: The file, or all of it where it came through a pipe.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Photo:
     dtype: np.dtype[Any]
     notes: tuple[str, ...]
     header: pyvips.Image = field(repr=False)
+    source: Path | bytes = field(repr=False)
     _load: Callable[[], pyvips.Image] = field(repr=False)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
@@ -134,6 +136,7 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
         dtype=_DTYPES[image.format],
         notes=tuple(notes),
         header=image,
+        source=source,
         _load=load,
     )
 
@@ -162,7 +165,7 @@ def _detect(source: Path | bytes, name: str) -> Format:
         raise ImageError(f"{name} is a folder.")
     try:
         with _opened(source) as file:
-            head = file.read(64)
+            head = file.read(SNIFFED)
     except OSError as error:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
     if not head:
@@ -174,22 +177,6 @@ def _detect(source: Path | bytes, name: str) -> Format:
     if kind is None:
         raise ImageError(f"{name} is not a picture that can be read.", f"{_READABLE} files can be read.")
     return kind
-
-
-def sniff(head: bytes) -> Format | None:
-    """The format of a file with these first bytes (64 are enough)."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return FORMATS["png"]
-    if head.startswith(b"\xff\xd8\xff"):
-        return FORMATS["jpeg"]
-    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-        return FORMATS["tiff"]
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return FORMATS["webp"]
-    if head[4:8] == b"ftyp":
-        brands = head[8:64]
-        return FORMATS["avif" if b"avif" in brands or b"avis" in brands else "heic"]
-    return FORMATS["bmp"] if head.startswith(MAGIC) else None
 
 
 def _loader(

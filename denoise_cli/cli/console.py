@@ -132,23 +132,17 @@ class Console:
         if not self.err.is_terminal:
             yield _PlainAdvance(self, title, total)
             return
-<<<<<<< HEAD
-        with Progress(*_columns(), console=self.err, transient=True) as bar:
-            task = bar.add_task(printable(title), total=total, extra="")
-            yield _BarAdvance(bar, task)
-=======
         # Redirected, results would go to stderr, where the bar is.
         bar = Progress(
             *_columns(), console=self.err, transient=True, redirect_stdout=False, redirect_stderr=False
         )
         with bar:
             self._bar = bar
-            task = bar.add_task(title, total=total, extra="")
+            task = bar.add_task(printable(title), total=total, extra="")
             try:
                 yield _BarAdvance(bar, task)
             finally:
                 self._bar = None
->>>>>>> write
 
 
 class Advance:

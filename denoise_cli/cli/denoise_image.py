@@ -48,6 +48,7 @@ def denoise_image(
     skip_existing: Annotated[bool | None, _option("skip_existing", "--skip-existing", panel=_MANY)] = None,
     shard: Annotated[str | None, _option("shard", panel=_MANY, metavar="I/N")] = None,
     tile: Annotated[str | None, _option("tile", panel=RUN)] = None,
+    max_pixels: Annotated[str | None, _option("max_pixels", panel=RUN, metavar="MEGAPIXELS")] = None,
     runtime: Annotated[str | None, _option("runtime", panel=RUN)] = None,
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     config: options.Config = None,
@@ -75,6 +76,7 @@ def denoise_image(
         "skip_existing": skip_existing,
         "shard": shard,
         "tile": tile,
+        "max_pixels": max_pixels,
         "runtime": runtime,
         "device": device,
     }

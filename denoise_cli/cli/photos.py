@@ -166,6 +166,7 @@ def _settings(config: DenoiseConfig) -> Settings:
         format=None if config.format is None else FORMATS[config.format],
         bits=config.bits,
         quality=config.quality,
+        max_pixels=config.max_pixels,
         overwrite=config.overwrite,
     )
 

@@ -45,6 +45,8 @@ class DenoiseConfig(Section):
     """How much of the colour noise goes."""
     tile: str = "auto"
     """auto, exact (no difference to the whole photo), or the tile's side in pixels."""
+    max_pixels: int | None = Field(None, ge=1)
+    """Largest photo to read, in megapixels (default 1000; less for files that need much memory)."""
     device: str = "auto"
     """auto, cpu, gpu, cuda, cuda:N or mps."""
     runtime: Literal["auto", "onnx", "torch"] = "auto"

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from denoise_cli.photo.denoise_rows import Controls, denoise_rows
 from denoise_cli.photo.first_look import take_first_look
+from denoise_cli.photo.pixels.types import FLOAT_MOST
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
-
-# Noise pushes floats slightly past 1; a larger maximum means 0..255 data was passed as float.
-_MOST = 16.0
 
 
 def denoise(
@@ -123,7 +121,7 @@ def _as_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
     lowest, highest = float(pixels.min()), float(pixels.max())
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         raise ValueError("image must hold numbers only, and there is a NaN or infinity in it")
-    if highest > _MOST or lowest < -_MOST:
+    if highest > FLOAT_MOST or lowest < -FLOAT_MOST:
         raise ValueError(f"image must be in [0, 1] as it is float, not from {lowest:g} to {highest:g}")
     return pixels.astype(np.float32, copy=False)
 

@@ -34,6 +34,7 @@ class Settings:
     Attributes:
         controls: How much to denoise.
         format, bits, quality: Of the result; None: the format by the output's name, the bits of the photo.
+        max_pixels: Megapixels of the largest photo to read; None: see `open_photo`.
         overwrite: Replace existing results.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     format: Format | None = None
     bits: int | None = None
     quality: int | None = None
+    max_pixels: int | None = None
     overwrite: bool = False
 
 
@@ -77,7 +79,7 @@ def denoise_file(
     """
     _check_free(output, settings.overwrite)
     start = time.perf_counter()
-    photo = open_photo(source)
+    photo = open_photo(source, settings.max_pixels)
     kind = _format_of_result(photo, source, output, settings.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     found = take_first_look(photo, denoiser.architecture.image_size if denoiser.guided else None)

@@ -22,6 +22,8 @@ _ZOOM = 4
 _GAP = 8
 # Enlarged crops of a narrower picture would show next to nothing.
 _LEAST_WIDTH = 96
+# In megapixels: the photo has been read before, and its result written.
+_ANY_SIZE = 1_000_000
 
 
 def score_against(reference: Path, before: Path | bytes, after: Path) -> dict[str, float]:
@@ -85,13 +87,13 @@ def _name(photo: Path | bytes) -> str:
 
 def _read_planes(path: Path | bytes) -> Array:
     """The colours of a photo as float32 (3, H, W) in [0, 1]."""
-    photo = open_photo(path)
+    photo = open_photo(path, _ANY_SIZE)
     return as_rgb(to_planes(np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]))
 
 
 def _read_upright(path: Path | bytes) -> Pixels:
     """The colours of a photo as uint8 (H, W, 3), turned as its EXIF orientation says."""
-    photo = open_photo(path)
+    photo = open_photo(path, _ANY_SIZE)
     pixels = np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]
     pixels = convert_depth(pixels, np.dtype(np.uint8))
     image = pyvips.Image.new_from_array(np.repeat(pixels, 3 // photo.channels, axis=2))

@@ -42,6 +42,7 @@ FORMATS: dict[str, Format] = {
         Format("bmp", (".bmp",), (8,), alpha=False, lossy=False, loader=""),
     )
 }
+SNIFFED = 64
 SUFFIXES = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 
 
@@ -51,6 +52,22 @@ def format_of(path: Path) -> Format:
     if kind is None:
         raise UnknownName("picture format", path.suffix or path.name, sorted(SUFFIXES))
     return kind
+
+
+def sniff(head: bytes) -> Format | None:
+    """The format of a file by its first `SNIFFED` bytes."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return FORMATS["png"]
+    if head.startswith(b"\xff\xd8\xff"):
+        return FORMATS["jpeg"]
+    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+        return FORMATS["tiff"]
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return FORMATS["webp"]
+    if head[4:8] == b"ftyp":
+        brands = head[8:64]
+        return FORMATS["avif" if b"avif" in brands or b"avis" in brands else "heic"]
+    return FORMATS["bmp"] if head.startswith(b"BM") else None
 
 
 def show(path: Path) -> str:

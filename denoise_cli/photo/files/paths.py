@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import OutputExists, UsageError
-from denoise_cli.photo.files.formats import SUFFIXES, Format, show
+from denoise_cli.photo.files.formats import SNIFFED, SUFFIXES, Format, show, sniff
 
 _RESULT = ".denoised"
 _COMPARISON = ".compare"
@@ -100,7 +100,16 @@ def exists_already(output: Path) -> OutputExists:
 
 
 def default_output(path: Path, kind: Format | None) -> Path:
-    """`NAME.denoised.EXT` beside the input."""
+    """`NAME.denoised.EXT` beside the input; a name without an ending gets that of its content.
+
+    Raises:
+        UsageError: The input is a pipe.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{show(path)} is no file, so its result has no name.", "Add --output FILE.")
+    if kind is None and not path.suffix and path.is_file():
+        with suppress(OSError), path.open("rb") as file:
+            kind = sniff(file.read(SNIFFED))
     suffix = path.suffix if kind is None or SUFFIXES.get(path.suffix.lower()) == kind else kind.suffixes[0]
     return path.with_name(f"{path.stem}{_RESULT}{suffix}")
 

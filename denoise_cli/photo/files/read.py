@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyvips
 
-from denoise_cli.errors import ImageError
-from denoise_cli.photo.files.bmp import MAGIC, read_bmp
-from denoise_cli.photo.files.formats import FORMATS, Format, show
-from denoise_cli.photo.files.tiff_exif import ends_early, read_exif
-from denoise_cli.photo.pixels.types import Pixels
+from denoise_cli.errors import ImageError, counted
+from denoise_cli.photo.files.bmp import read_bmp
+from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
+from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
+from denoise_cli.photo.files.heif_header import check_heif
+from denoise_cli.photo.files.limits import Limits
+from denoise_cli.photo.files.raw import is_raw_head, is_raw_name, raw_error
+from denoise_cli.photo.files.tiff_exif import read_exif
+from denoise_cli.photo.files.tiff_view import TiffSource
+from denoise_cli.photo.pixels.types import FLOAT_MOST, Pixels
 
 EXIF = "exif-data"
-MAX_PIXELS = 1_000_000_000
-MAX_SIDE = 200_000
 _DTYPES: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
@@ -30,6 +34,13 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
 # Each photo is read once or twice and let go; a cache of operations would only hold on to rows.
 pyvips.cache_set_max(0)
+_CHECKS: dict[str, Callable[[BinaryIO, Limits], None]] = {
+    "png": check_png,
+    "jpeg": check_jpeg,
+    "webp": check_webp,
+    "avif": check_heif,
+    "heic": check_heif,
+}
 _READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC and BMP"
 
 
@@ -46,6 +57,7 @@ class Photo:
         dtype: uint8, uint16, or float32 in [0, 1].
         notes: What had to be converted, for the user.
         header: libvips image that carries the metadata.
+        source: The file, or all of it where it came through a pipe.
     """
 
     name: str
@@ -57,7 +69,8 @@ class Photo:
     dtype: np.dtype[Any]
     notes: tuple[str, ...]
     header: pyvips.Image = field(repr=False)
-    _source: Path | bytes = field(repr=False)
+    source: Path | bytes = field(repr=False)
+    _load: Callable[[], pyvips.Image] = field(repr=False)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         """All pixels from top to bottom, (<= rows, W, channels [+ 1 for alpha]) at a time.
@@ -66,32 +79,41 @@ class Photo:
             ImageError: The file is damaged or ends early.
         """
         try:
-            image = _normalised(_load(self._source, self.name, self.format), [])
+            image = _normalised(self._load(), [])
             region = pyvips.Region.new(image)
             for top in range(0, self.height, rows):
                 count = min(rows, self.height - top)
                 data = region.fetch(0, top, self.width, count)
-                yield np.frombuffer(data, self.dtype).reshape(count, self.width, -1)
+                strip = np.frombuffer(data, self.dtype).reshape(count, self.width, -1)
+                if self.dtype.kind == "f":
+                    _check_range(strip, self.name)
+                yield strip
         except pyvips.Error as error:
             raise _damaged(self.name, self.format, error) from error
 
 
-def open_photo(source: Path | bytes) -> Photo:
+def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
     """Open a photo from a path or from the bytes of a file.
+
+    Args:
+        max_pixels: Megapixels of the largest photo to read. By default 1000, and less where a file
+            is too small for so many, or can only be decoded whole and takes more than 500 MB
+            of memory and more than 400 times its size.
 
     Raises:
         ImageError: Missing, not a picture, of a kind that is not supported, or too large.
     """
     name = show(source) if isinstance(source, Path) else "The input"
+    if isinstance(source, Path):
+        source = _held(source, name)
     kind = _detect(source, name)
     notes: list[str] = []
     try:
-        raw = _load(source, name, kind)
-        _check_size(raw, name)
-        _check_single(raw, name)
+        load = _loader(source, Limits(name, _size(source), max_pixels), kind, notes)
+        raw = load()
+        if kind.loader != "heifload":  # libvips counts tiles, too
+            _check_single(raw, name)
         image = _normalised(raw, notes)
-        if kind.name == "tiff" and ends_early(source):
-            raise ImageError(f"{name} is a TIFF file that ends early.")
         exif = read_exif(source) if kind.name == "tiff" else None
         if exif is not None:
             image = image.copy()
@@ -114,53 +136,73 @@ def open_photo(source: Path | bytes) -> Photo:
         dtype=_DTYPES[image.format],
         notes=tuple(notes),
         header=image,
-        _source=source,
+        source=source,
+        _load=load,
     )
+
+
+def _held(path: Path, name: str) -> Path | bytes:
+    """The path of a file, or all that a pipe holds: it can be read only once, and not from the middle."""
+    try:
+        if path.is_char_device() or path.is_block_device():
+            raise ImageError(f"{name} is a device or a terminal.")
+        return path if path.is_file() or path.is_dir() else path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
+
+
+def _opened(source: Path | bytes) -> BinaryIO:
+    return cast(BinaryIO, io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"))
+
+
+def _size(source: Path | bytes) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
 
 
 def _detect(source: Path | bytes, name: str) -> Format:
     """The format that the file's first bytes show."""
-    if isinstance(source, Path):
-        if source.is_dir():
-            raise ImageError(f"{name} is a folder.")
-        try:
-            with source.open("rb") as file:
-                head = file.read(4096)
-        except OSError as error:
-            raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
-    else:
-        head = source[:4096]
+    if isinstance(source, Path) and source.is_dir():
+        raise ImageError(f"{name} is a folder.")
+    try:
+        with _opened(source) as file:
+            head = file.read(SNIFFED)
+    except OSError as error:
+        raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
     if not head:
         raise ImageError(f"{name} is empty.")
-    kind = _sniff(head)
+    kind = sniff(head)
+    raw_name = isinstance(source, Path) and is_raw_name(source)
+    if is_raw_head(head) or (raw_name and (kind is None or kind.name == "tiff")):
+        raise raw_error(name)
     if kind is None:
         raise ImageError(f"{name} is not a picture that can be read.", f"{_READABLE} files can be read.")
-    if kind.name == "png" and b"acTL" in head:
-        raise ImageError(f"{name} is an animation; only single pictures can be denoised.")
     return kind
 
 
-def _sniff(head: bytes) -> Format | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return FORMATS["png"]
-    if head.startswith(b"\xff\xd8\xff"):
-        return FORMATS["jpeg"]
-    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-        return FORMATS["tiff"]
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return FORMATS["webp"]
-    if head[4:8] == b"ftyp":
-        brands = head[8:64]
-        return FORMATS["avif" if b"avif" in brands or b"avis" in brands else "heic"]
-    return FORMATS["bmp"] if head.startswith(MAGIC) else None
+def _loader(
+    source: Path | bytes, limits: Limits, kind: Format, notes: list[str]
+) -> Callable[[], pyvips.Image]:
+    """What makes a fresh sequential image, nothing decoded yet (BMP: decoded), of a checked file."""
+    if kind.name == "tiff":
+        tiff = TiffSource(source, limits)
+        if tiff.left_out:
+            notes.append(f"{counted(tiff.left_out, 'preview, mask or overview page')} beside it left out")
+        return tiff.load
+    if kind.name == "bmp":
+        return lambda: _load_bmp(source, limits)
+    with _opened(source) as file:
+        _CHECKS[kind.name](file, limits)
+    return lambda: _load(source, kind)
 
 
-def _load(source: Path | bytes, name: str, kind: Format) -> pyvips.Image:
-    """A fresh sequential image, nothing decoded yet (BMP: decoded)."""
-    if not kind.loader:
-        pixels, resolution = read_bmp(source, name, MAX_PIXELS)
-        image = pyvips.Image.new_from_array(pixels)
-        return image.copy(xres=resolution[0], yres=resolution[1])
+def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
+    with _opened(source) as file:
+        pixels, resolution = read_bmp(file, limits)
+    image = pyvips.Image.new_from_array(pixels)
+    return image.copy(xres=resolution[0], yres=resolution[1])
+
+
+def _load(source: Path | bytes, kind: Format) -> pyvips.Image:
     if isinstance(source, bytes):
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
         return loader(source, access="sequential", fail_on="truncated")
@@ -170,12 +212,14 @@ def _load(source: Path | bytes, name: str, kind: Format) -> pyvips.Image:
     return loader(handle, access="sequential", fail_on="truncated")
 
 
-def _check_size(image: pyvips.Image, name: str) -> None:
-    pixels = image.width * image.height
-    if pixels > MAX_PIXELS or max(image.width, image.height) > MAX_SIDE:
+def _check_range(strip: Pixels, name: str) -> None:
+    """Refuse floats on another scale than 0 to 1; infinity stands for broken pixels, as NaN does."""
+    beyond = np.abs(strip) > FLOAT_MOST
+    if beyond.any() and np.isfinite(found := strip[beyond]).any():
+        most = found[np.isfinite(found)][0]
         raise ImageError(
-            f"{name} says it has {image.width} x {image.height} pixels, which is too large.",
-            f"At most {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} pixels a side are read.",
+            f"{name} holds floating-point colours such as {most:g}, and they must be from 0 to 1.",
+            "Divide them by their largest value first, or save it with 16-bit integers.",
         )
 
 

@@ -14,6 +14,9 @@ Pixels = NDArray[Any]
 Array = NDArray[np.float32]
 """Planes (C, H, W), or any part of them, in [0, 1]."""
 
+FLOAT_MOST = 16.0
+"""Noise pushes floats slightly past 1; larger ones are on another scale, such as 0 to 255."""
+
 
 class Rows(Protocol):
     """Rows of a picture: a photo file or an array in memory."""

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pyvips
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.bmp import MAGIC, read_bmp
 from denoise_cli.photo.files.formats import FORMATS, Format, show
-from denoise_cli.photo.files.tiff_exif import ends_early, read_exif
+from denoise_cli.photo.files.metadata.carry import read_metadata
+from denoise_cli.photo.files.metadata.types import Metadata
+from denoise_cli.photo.files.tiff_exif import ends_early
 from denoise_cli.photo.pixels.types import Pixels
 
-EXIF = "exif-data"
 MAX_PIXELS = 1_000_000_000
 MAX_SIDE = 200_000
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -45,7 +47,7 @@ class Photo:
         alpha: Whether an alpha channel follows the colour channels.
         dtype: uint8, uint16, or float32 in [0, 1].
         notes: What had to be converted, for the user.
-        header: libvips image that carries the metadata.
+        header: libvips image of the pixels.
     """
 
     name: str
@@ -58,6 +60,16 @@ class Photo:
     notes: tuple[str, ...]
     header: pyvips.Image = field(repr=False)
     _source: Path | bytes = field(repr=False)
+
+    @property
+    def source(self) -> Path | bytes:
+        """The file, or its bytes."""
+        return self._source
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What the file holds beside the pixels."""
+        return read_metadata(self._source, self.format.name)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         """All pixels from top to bottom, (<= rows, W, channels [+ 1 for alpha]) at a time.
@@ -92,10 +104,6 @@ def open_photo(source: Path | bytes) -> Photo:
         image = _normalised(raw, notes)
         if kind.name == "tiff" and ends_early(source):
             raise ImageError(f"{name} is a TIFF file that ends early.")
-        exif = read_exif(source) if kind.name == "tiff" else None
-        if exif is not None:
-            image = image.copy()
-            image.set_type(pyvips.GValue.blob_type, EXIF, exif)
     except pyvips.Error as error:
         raise _damaged(name, kind, error) from error
     if image.format not in _DTYPES:

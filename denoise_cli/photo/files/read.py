@@ -16,6 +16,7 @@ import pyvips
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.bmp import MAGIC, read_bmp
 from denoise_cli.photo.files.formats import FORMATS, Format, show
+from denoise_cli.photo.files.heif_pixels import as_meant
 from denoise_cli.photo.files.metadata.carry import read_metadata
 from denoise_cli.photo.files.metadata.types import Metadata
 from denoise_cli.photo.files.tiff_exif import ends_early
@@ -171,11 +172,13 @@ def _load(source: Path | bytes, name: str, kind: Format) -> pyvips.Image:
         return image.copy(xres=resolution[0], yres=resolution[1])
     if isinstance(source, bytes):
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
-        return loader(source, access="sequential", fail_on="truncated")
+        image = loader(source, access="sequential", fail_on="truncated")
+        return as_meant(image, source) if kind.loader == "heifload" else image
     # libvips takes "[...]" at the end of a file name for options; a source does not.
     handle = pyvips.Source.new_from_file(os.fsencode(source))
     loader = getattr(pyvips.Image, f"{kind.loader}_source")
-    return loader(handle, access="sequential", fail_on="truncated")
+    image = loader(handle, access="sequential", fail_on="truncated")
+    return as_meant(image, source) if kind.loader == "heifload" else image
 
 
 def _check_size(image: pyvips.Image, name: str) -> None:

@@ -73,6 +73,8 @@ def look_at(file: BinaryIO) -> Heif:
                 result.nclx = (*struct.unpack(">HHH", body[4:10]), body[10] >> 7)
             if kind == b"av1C":
                 result.grey = bool(body[2] & 0x10)
+            if kind == b"hvcC":
+                result.grey = not body[16] & 3
         if kinds(meta).get(item) == b"av01":
             result.av1 = read_av1(item_data(file, meta, item, 4096))
         result.more = _beside(meta)

@@ -67,9 +67,9 @@ def build_profile(points: Sequence[float], exponent: float, *, grey: bool) -> by
     if grey:
         tags[b"kTRC"] = curve
     else:
-        for name, colour in zip(b"rgb", colours.T, strict=True):
-            tags[bytes([name]) + b"XYZ"] = b"XYZ " + bytes(4) + _fixed(*colour)
-            tags[bytes([name]) + b"TRC"] = curve
+        for letter, colour in zip((b"r", b"g", b"b"), colours.T, strict=True):
+            tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + _fixed(*colour)
+            tags[letter + b"TRC"] = curve
     table, body = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for name, data in tags.items():

@@ -72,7 +72,7 @@ def read(file: BinaryIO) -> Metadata:
 
 def build(metadata: Metadata) -> Metadata:
     """The metadata of another format's file, with the segments that hold them; `dropped` is too large."""
-    density = (0, 1, 1)
+    density: tuple[int, ...] = (0, 1, 1)
     if metadata.resolution is not None:
         shown = metadata.resolution
         if shown.unit != Resolution.NONE:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.metadata import exif, xmp
-from denoise_cli.photo.files.metadata.icc import is_srgb, profile_of
+from denoise_cli.photo.files.metadata.icc import for_colour, is_srgb, profile_of
 from denoise_cli.photo.files.metadata.table import CONTAINERS, WORDS
 from denoise_cli.photo.files.metadata.types import Directory, Metadata
 
@@ -50,7 +50,7 @@ def convert(
     if old == new and container.build is not None:
         return metadata, metadata.dropped
     lost = [*metadata.dropped, *metadata.only_here]
-    fields: dict[str, Any] = {"xmp": xmp.unannounced(metadata.xmp)}
+    fields: dict[str, Any] = {"xmp": xmp.unannounced(metadata.xmp), "icc": metadata.icc}
     cicp = metadata.cicp
     if cicp is not None and "cicp" not in container.holds:
         fields["cicp"] = None
@@ -62,6 +62,9 @@ def convert(
                     f"{cicp[0]}, transfer function {cicp[1]}).",
                     "Choose --format avif or --format png.",
                 )
+    if not container.grey:
+        fields["icc"] = for_colour(fields["icc"])
+        lost += ["colour profile"] if metadata.icc and not fields["icc"] else []
     if metadata.resolution is not None and "resolution" not in container.holds and "exif" in container.holds:
         if not metadata.exif:
             entries = exif.resolution_entries(metadata.resolution)

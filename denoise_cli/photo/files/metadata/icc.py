@@ -38,6 +38,21 @@ def profile_of(cicp: tuple[int, int], grey: bool) -> bytes:
     return b"" if points is None or exponent is None else build_profile(points, exponent, grey=grey)
 
 
+def for_colour(profile: bytes) -> bytes:
+    """A profile of grey pictures for those that store grey as three equal channels; others as they are."""
+    if profile[16:20] != b"GRAY":
+        return profile
+    try:
+        (count,) = struct.unpack_from(">I", profile, 128)
+        for place in range(132, 132 + 12 * min(count, 100), 12):
+            name, start, size = struct.unpack_from(">4sII", profile, place)
+            if name == b"kTRC":
+                return _profile(_PRIMARIES[1], profile[start : start + size], grey=False)
+    except struct.error:
+        return b""
+    return b""
+
+
 def build_profile(points: Sequence[float], exponent: float, *, grey: bool) -> bytes:
     """An ICC profile of version 4.
 
@@ -46,6 +61,11 @@ def build_profile(points: Sequence[float], exponent: float, *, grey: bool) -> by
         exponent: Of the transfer function; 0 is sRGB's.
         grey: For one channel.
     """
+    curve = struct.pack(">HH", 3, 0) + _fixed(*_SRGB_CURVE) if not exponent else bytes(4) + _fixed(exponent)
+    return _profile(points, b"para" + bytes(4) + curve, grey=grey)
+
+
+def _profile(points: Sequence[float], curve: bytes, *, grey: bool) -> bytes:
     if not all(y > 0 for y in points[1::2]):
         return b""
     white, *primaries = (
@@ -56,8 +76,6 @@ def build_profile(points: Sequence[float], exponent: float, *, grey: bool) -> by
         return b""
     adapt = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ _D50 / (_BRADFORD @ white)) @ _BRADFORD
     colours = adapt @ (columns * np.linalg.solve(columns, white))
-    curve = struct.pack(">HH", 3, 0) + _fixed(*_SRGB_CURVE) if not exponent else bytes(4) + _fixed(exponent)
-    curve = b"para" + bytes(4) + curve
     tags = {
         b"desc": _text("Colours of the photo"),
         b"cprt": _text("No copyright"),

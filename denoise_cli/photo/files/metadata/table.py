@@ -29,11 +29,13 @@ class Container:
         holds: Fields of `Metadata` that have a place in it.
         build: Makes the blocks for metadata of another format; None: libvips writes them. Where there
             are such blocks, they are kept byte for byte when the format stays.
+        grey: Whether grey pictures have one channel in it.
     """
 
     read: Callable[[BinaryIO], Metadata]
     holds: frozenset[str]
     build: Callable[[Metadata], Metadata] | None
+    grey: bool = True
 
 
 _COMMON = frozenset({"exif", "xmp", "icc"})
@@ -41,9 +43,9 @@ CONTAINERS = {
     "png": Container(png.read, _COMMON | {"cicp", "resolution"}, png.build),
     "jpeg": Container(jpeg.read, _COMMON | {"photoshop", "resolution"}, jpeg.build),
     "tiff": Container(tiff.read, _COMMON | {"photoshop", "resolution"}, tiff.build),
-    "webp": Container(webp.read, _COMMON, webp.build),
-    "avif": Container(heif.read, _COMMON | {"cicp"}, None),
-    "heic": Container(heif.read, _COMMON | {"cicp"}, None),
+    "webp": Container(webp.read, _COMMON, webp.build, grey=False),
+    "avif": Container(heif.read, _COMMON | {"cicp"}, None, grey=False),
+    "heic": Container(heif.read, _COMMON | {"cicp"}, None, grey=False),
     "bmp": Container(bmp.read, frozenset({"resolution"}), None),
 }
 """By the format's name."""

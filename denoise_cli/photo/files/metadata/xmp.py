@@ -11,7 +11,7 @@ _MOTION = r"GCamera:(?:MicroVideo|MotionPhoto)\w*"
 _ANNOUNCEMENTS = [
     re.compile(pattern.encode(), re.DOTALL)
     for pattern in (
-        r"<((?:G?Container):Directory)\b.*?(?:/>|</\1\s*>)",
+        r"<(G?Container:Directory)\b[^>]*?(?:/>|>.*?</\1\s*>)",
         rf"<((?:hdrgm:\w+|{_MOTION}))\b[^>]*?(?:/>|>.*?</\1\s*>)",
         rf"\s+(?:hdrgm:\w+|{_MOTION})\s*=\s*(?:\"[^\"]*\"|'[^']*')",
         rf"\s+xmlns:{_ANNOUNCING}\s*=\s*(?:\"[^\"]*\"|'[^']*')",

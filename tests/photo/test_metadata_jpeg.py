@@ -131,7 +131,8 @@ def test_comments_and_iptc_that_other_formats_do_not_hold_are_told(rewrite: Rewr
     # Photoshop's blocks have a place in TIFF.
     notes = rewrite(jpeg([(APP13, PHOTOSHOP)]), tmp_path / "b.tif")
     assert notes == ()
-    assert Image.open(tmp_path / "b.tif").tag_v2[34377] == PHOTOSHOP[14:]  # type: ignore[attr-defined]
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.tag_v2[34377] == (PHOTOSHOP[14:],)  # type: ignore[attr-defined]
 
 
 def mpf(order: str, second: int) -> bytes:

@@ -49,6 +49,7 @@ class TiffReader:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.damaged: list[int] = []
         # Values that overlap could otherwise add up to any size.
         self._size = file.seek(0, io.SEEK_END)
         self._budget = 2 * self._size + 4096
@@ -73,37 +74,36 @@ class TiffReader:
         table = self._take(place, count * width)
         result = Directory(self.order, {}, {})
         for start in range(0, len(table), width):
+            (tag,) = struct.unpack_from(self.order + "H", table, start)
             try:
-                tag, entry = self._entry(table[start : start + width])
+                entry = self._entry(table[start : start + width])
                 if tag not in DIRECTORIES:
                     result.entries.setdefault(tag, entry)
                 elif depth < 2:
                     below = int.from_bytes(entry.data[:8], "little" if self.order == "<" else "big")
                     result.below[tag] = self.directory(below, depth + 1)[0]
             except struct.error:
-                continue
+                self.damaged.append(tag)
         pointer = "Q" if self.big else "I"
         end = self._take(place + len(table), struct.calcsize(pointer), whole=False)
         following = struct.unpack(self.order + pointer, end)[0] if len(end) == struct.calcsize(pointer) else 0
         return result, following
 
-    def _entry(self, data: bytes) -> tuple[int, Entry]:
-        tag, kind, count = struct.unpack(
-            self.order + ("HHQ" if self.big else "HHI"), data[: len(data) - (8 if self.big else 4)]
-        )
+    def _entry(self, data: bytes) -> Entry:
+        kind, count = struct.unpack_from(self.order + ("HQ" if self.big else "HI"), data, 2)
         inline = data[-8:] if self.big else data[-4:]
         size = _SIZES.get(kind, 0) * count
         if not size:
             raise struct.error("no value")
         if size > len(inline):
             (place,) = struct.unpack(self.order + ("Q" if self.big else "I"), inline)
-            return tag, Entry(kind, count, self._take(place, size))
-        return tag, Entry(kind, count, inline[:size])
+            return Entry(kind, count, self._take(place, size))
+        return Entry(kind, count, inline[:size])
 
     def _take(self, place: int, size: int, whole: bool = True) -> bytes:
-        self._budget -= size
-        if self._budget < 0 or place > self._size or (whole and place + size > self._size):
+        if size > self._budget or place > self._size or (whole and place + size > self._size):
             raise struct.error("more data than the file has")
+        self._budget -= size
         self._file.seek(place)
         return self._file.read(size)
 

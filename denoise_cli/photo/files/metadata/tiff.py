@@ -91,6 +91,7 @@ def read(file: BinaryIO) -> Metadata:
         gone |= _CURVES
     own = Directory(order, exif.without(entries, gone), directory.below)
     dropped = [word for tag, word in _LAYERS.items() if tag in entries]
+    dropped += [f"damaged TIFF tag {tag}" for tag in reader.damaged if tag not in gone]
     if _SUBIFDS in entries:
         dropped.append("smaller versions and masks")
     in_exif = Directory(
@@ -140,7 +141,9 @@ def add_tags(path: Path, tags: Directory, *, extra: bool) -> None:
         order = reader.order
         entries = {tag: entry for tag, entry in found.entries.items() if tag in _STORAGE}
         for tag, entry in tags.entries.items():
-            entries[tag] = Entry(entry.kind, entry.count, exif.in_order(entry, tags.order, order))
+            # IPTC data are bytes, though their type is often that of numbers.
+            data = entry.data if tag == _IPTC else exif.in_order(entry, tags.order, order)
+            entries[tag] = Entry(entry.kind, entry.count, data)
         if extra and _EXTRA in entries:
             entries[_EXTRA] = Entry(exif.SHORT, 1, struct.pack(order + "H", 0))
         end = file.seek(0, 2)

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -18,13 +19,14 @@ from denoise_cli.photo.files.bmp import read_bmp
 from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
+from denoise_cli.photo.files.heif_pixels import as_meant
 from denoise_cli.photo.files.limits import Limits
+from denoise_cli.photo.files.metadata.carry import read_metadata
+from denoise_cli.photo.files.metadata.types import Metadata
 from denoise_cli.photo.files.raw import is_raw_head, is_raw_name, raw_error
-from denoise_cli.photo.files.tiff_exif import read_exif
 from denoise_cli.photo.files.tiff_view import TiffSource
 from denoise_cli.photo.pixels.types import FLOAT_MOST, Pixels
 
-EXIF = "exif-data"
 _DTYPES: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
@@ -56,7 +58,7 @@ class Photo:
         alpha: Whether an alpha channel follows the colour channels.
         dtype: uint8, uint16, or float32 in [0, 1].
         notes: What had to be converted, for the user.
-        header: libvips image that carries the metadata.
+        header: libvips image of the pixels.
         source: The file, or all of it where it came through a pipe.
     """
 
@@ -71,6 +73,11 @@ class Photo:
     header: pyvips.Image = field(repr=False)
     source: Path | bytes = field(repr=False)
     _load: Callable[[], pyvips.Image] = field(repr=False)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What the file holds beside the pixels."""
+        return read_metadata(self.source, self.format.name)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         """All pixels from top to bottom, (<= rows, W, channels [+ 1 for alpha]) at a time.
@@ -114,10 +121,6 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
         if kind.loader != "heifload":  # libvips counts tiles, too
             _check_single(raw, name)
         image = _normalised(raw, notes)
-        exif = read_exif(source) if kind.name == "tiff" else None
-        if exif is not None:
-            image = image.copy()
-            image.set_type(pyvips.GValue.blob_type, EXIF, exif)
     except pyvips.Error as error:
         raise _damaged(name, kind, error) from error
     if image.format not in _DTYPES:
@@ -205,11 +208,13 @@ def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
 def _load(source: Path | bytes, kind: Format) -> pyvips.Image:
     if isinstance(source, bytes):
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
-        return loader(source, access="sequential", fail_on="truncated")
+        image = loader(source, access="sequential", fail_on="truncated")
+        return as_meant(image, source) if kind.loader == "heifload" else image
     # libvips takes "[...]" at the end of a file name for options; a source does not.
     handle = pyvips.Source.new_from_file(os.fsencode(source))
     loader = getattr(pyvips.Image, f"{kind.loader}_source")
-    return loader(handle, access="sequential", fail_on="truncated")
+    image = loader(handle, access="sequential", fail_on="truncated")
+    return as_meant(image, source) if kind.loader == "heifload" else image
 
 
 def _check_range(strip: Pixels, name: str) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from denoise_cli.errors import UsageError
 from denoise_cli.evaluation.comparison.results import Results
@@ -15,9 +15,6 @@ from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.report.sheet import Sheet
 from denoise_cli.files import atomic_write_path, write_atomic
 from denoise_cli.text import in_file_name, in_markdown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TextFormat = Literal["markdown", "json", "csv", "html"]
 SUFFIXES: dict[str, TextFormat] = {
@@ -81,22 +78,18 @@ def write_folder(results: Results | GuidanceResults, folder: Path) -> None:
         names.append("report.html")
     for name in names:
         write_atomic(folder / name, render(results, SUFFIXES[Path(name).suffix]).encode())
-    for name, figure in _figures(results).items():
-        with atomic_write_path(folder / f"{name}.png") as path:
-            figure.savefig(path, dpi=150)
-
-
-def _figures(results: Results | GuidanceResults) -> dict[str, Figure]:
-    from denoise_cli.evaluation.comparison.charts import draw_charts, draw_grid
+    from denoise_cli.evaluation.comparison.charts import draw_charts
+    from denoise_cli.evaluation.comparison.example_grid import draw_examples
     from denoise_cli.evaluation.guidance.chart import draw_gains
 
-    if isinstance(results, GuidanceResults):
-        return draw_gains(results)
-    figures = draw_charts(results)
-    for noise in dict.fromkeys(example.noise for example in results.examples):
-        examples = [example for example in results.examples if example.noise == noise]
-        figures[f"grid-{in_file_name(noise)}"] = draw_grid(examples)
-    return figures
+    charts = draw_charts(results) if isinstance(results, Results) else draw_gains(results)
+    for name, figure in charts.items():
+        with atomic_write_path(folder / f"{name}.png") as path:
+            figure.savefig(path, dpi=150)
+    grids = draw_examples(results) if isinstance(results, Results) else {}
+    for noise, grid in grids.items():
+        with atomic_write_path(folder / f"grid-{in_file_name(noise)}.png") as path:
+            grid.save(path)
 
 
 def markdown(sheets: Sequence[Sheet], lines: Sequence[str]) -> str:

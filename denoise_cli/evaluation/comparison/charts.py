@@ -1,17 +1,14 @@
-"""Charts and picture grids of a comparison, drawn from its results alone; imports no torch."""
+"""Charts of a comparison, drawn from its results alone; imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import nan
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from denoise_cli.errors import counted
-from denoise_cli.evaluation.comparison.results import Example, Pixels, Results, decode
+from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.report.sheet import column_title
 from denoise_cli.noise.spec import gaussian_level
 from denoise_cli.text import in_chart
@@ -127,34 +124,6 @@ def draw_speed(results: Results) -> Figure:
     axes.margins(x=0.15, y=0.12)
     axes.grid(alpha=0.3, which="both")
     return figure
-
-
-def draw_grid(examples: Sequence[Example]) -> Figure:
-    """Pictures of one noise: a row per image, below it the zoomed crop with its own PSNR."""
-    columns = max(len(example.pictures) for example in examples)
-    figure = Figure(figsize=(1.7 * columns, 3.9 * len(examples)), layout="constrained")
-    axes = figure.subplots(2 * len(examples), columns, squeeze=False)
-    for row, example in enumerate(examples):
-        left, top, side = example.crop
-        for column, picture in enumerate(example.pictures):
-            pixels = decode(picture.webp)
-            whole, zoom = axes[2 * row, column], axes[2 * row + 1, column]
-            _show(whole, pixels, f"{in_chart(picture.title)}\n{_decibel(picture.psnr)}")
-            whole.add_patch(
-                Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color="red", linewidth=1)
-            )
-            _show(zoom, pixels[top : top + side, left : left + side], f"crop {_decibel(picture.crop_psnr)}")
-    return figure
-
-
-def _show(axes: Axes, pixels: Pixels, title: str) -> None:
-    axes.imshow(pixels, interpolation="nearest")
-    axes.set_title(title, fontsize=7)
-    axes.set_axis_off()
-
-
-def _decibel(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f} dB"
 
 
 def _levels(results: Results) -> dict[str, float]:

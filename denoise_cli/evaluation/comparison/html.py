@@ -12,7 +12,8 @@ from string import Template
 from matplotlib.figure import Figure
 
 from denoise_cli.errors import counted
-from denoise_cli.evaluation.comparison.charts import draw_charts, draw_grid
+from denoise_cli.evaluation.comparison.charts import draw_charts
+from denoise_cli.evaluation.comparison.example_grid import draw_examples
 from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
 from denoise_cli.evaluation.report.sheet import Sheet
@@ -75,7 +76,7 @@ def _charts(results: Results) -> str:
     if not charts:
         return ""
     images = [
-        f'<p class="scroll"><img class="chart" alt="{name} chart" src="{_embedded(figure, "svg")}"></p>'
+        f'<p class="scroll"><img class="chart" alt="{name} chart" src="{_as_svg(figure)}"></p>'
         for name, figure in charts.items()
     ]
     return "<h2>Charts</h2>" + "\n".join(images)
@@ -83,9 +84,10 @@ def _charts(results: Results) -> str:
 
 def _grids(results: Results) -> str:
     parts = []
-    for noise in dict.fromkeys(example.noise for example in results.examples):
-        figure = draw_grid([example for example in results.examples if example.noise == noise])
-        source = _embedded(figure, "png")
+    for noise, grid in draw_examples(results).items():
+        buffer = BytesIO()
+        grid.save(buffer, "PNG")
+        source = _data_url("image/png", buffer)
         parts.append(
             f"<h2>Pictures, {escape(noise)} noise</h2>"
             f'<div class="scroll"><img class="chart wide" alt="Grid of pictures" src="{source}"></div>'
@@ -93,11 +95,14 @@ def _grids(results: Results) -> str:
     return "\n".join(parts)
 
 
-def _embedded(figure: Figure, kind: str) -> str:
+def _as_svg(figure: Figure) -> str:
     buffer = BytesIO()
-    figure.savefig(buffer, format=kind, dpi=110)
-    mime = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    figure.savefig(buffer, format="svg")
+    return _data_url("image/svg+xml", buffer)
+
+
+def _data_url(kind: str, buffer: BytesIO) -> str:
+    return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _list(title: str, lines: list[str]) -> str:

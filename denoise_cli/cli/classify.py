@@ -117,7 +117,8 @@ def classify(
         folder = settings.folder / "test"
     if settings.data.mix:
         # A mixture has no test images, so the first data set is tested.
-        first = {"dataset": settings.data.mix[0].dataset}
+        item = settings.data.mix[0]
+        first = {"dataset": item.dataset, "crop": item.crop or settings.data.crop}
         settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
         _test(settings, path, denoiser, folder, overwrite or not eval_only, as_json)
@@ -168,7 +169,7 @@ def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json
 def _test(
     config: ClassifyConfig, path: Path, denoiser: str | None, folder: Path, overwrite: bool, json: bool
 ) -> None:
-    from denoise_cli.evaluation.run_classifier import test_classifier
+    from denoise_cli.evaluation.run_classifier import draw_confusion, test_classifier
     from denoise_cli.models.registry import unguided_by
     from denoise_cli.weights.store import find_bundled
 
@@ -180,10 +181,11 @@ def _test(
     report = test_classifier(config, path, denoiser, folder, overwrite=overwrite)
     if json:
         console.json(report.rows())
-        return
-    for note in report.summary.notes:
-        console.note(note)
-    _show(report.summary)
+    else:
+        for note in report.summary.notes:
+            console.note(note)
+        _show(report.summary)
+    draw_confusion(report)
     console.note(f"Confusion matrix and predictions: {report.folder}")
 
 

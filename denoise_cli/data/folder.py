@@ -18,6 +18,11 @@ from denoise_cli.data.streaming import LARGEST_CACHE, PictureCache, StreamedSour
 from denoise_cli.errors import DataError
 
 Split = Literal["train", "test"]
+SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation"),
+}
+"""Names of a split's folder, the first that is there; in any case."""
 
 
 def load_folder(
@@ -25,8 +30,8 @@ def load_folder(
 ) -> Images:
     """Read a folder's images into memory, or stream them where they do not fit.
 
-    Where the folder has a subfolder named like the split, only that is read; a folder
-    without both is one set, used for either split. Subfolders are classes. Files that cannot
+    Where the folder has a subfolder named like the split (see `SPLITS`), only that is read; a
+    folder without both is one set, used for either split. Subfolders are classes. Files that cannot
     be read are left out and named in `skipped`.
 
     Args:
@@ -60,18 +65,29 @@ def max_bytes_in_memory() -> int:
 
 
 def split_root(folder: Path, split: Split) -> Path:
-    """The folder that holds a split: `folder/train`, `folder/test`, or the folder itself."""
+    """The folder that holds a split, under any of its names in any case, or the folder itself.
+
+    Where there is no test/, the pictures of a validation folder are those to test on.
+    """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.", "Check the path given as the data set.")
-    inside, other = folder / split, folder / ("test" if split == "train" else "train")
-    if inside.is_dir():
+    inside = find_split(folder, split)
+    if inside is not None:
         return inside
-    if other.is_dir():
+    other = find_split(folder, "test" if split == "train" else "train")
+    if other is not None:
         raise DataError(
             f"{folder} has a {other.name}/ but no {split}/.",
-            f"Make {inside}, or name {other} itself as the data set.",
+            f"Make {folder / split}, or name {other} itself as the data set.",
         )
     return folder
+
+
+def find_split(folder: Path, split: Split) -> Path | None:
+    """The subfolder that holds a split; None where there is none."""
+    inside = {path.name: path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    folded = {name.casefold(): path for name, path in inside.items()} | inside
+    return next((folded[name] for name in SPLITS[split] if name in folded), None)
 
 
 def class_names(root: Path, paths: Sequence[Path]) -> tuple[str, ...]:

@@ -19,13 +19,15 @@ import torch
 from torch import Tensor
 
 from denoise_cli.data.folder import (
+    SPLITS,
     Split,
+    find_split,
     max_bytes_in_memory,
     read_pictures,
     split_root,
     stream_pictures,
 )
-from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_size
+from denoise_cli.data.pictures import find_pictures, list_pictures, read_size
 from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE
 from denoise_cli.errors import DataError
@@ -50,7 +52,8 @@ def is_paired(folder: Path) -> bool:
 def has_part(folder: Path, split: Split) -> bool:
     """Whether a paired data set has a folder for this split."""
     halves = (_halves(folder) if folder.is_dir() else None) or ()
-    return any((place / split).is_dir() for place in (folder, *filter(None, halves)))
+    places = [place for place in (folder, *halves) if place is not None and place.is_dir()]
+    return any(find_split(place, split) for place in places)
 
 
 def load_pairs(
@@ -120,7 +123,10 @@ def match_exposure(clean: Tensor, noisy: Tensor) -> Tensor:
 
 def _roots(folder: Path) -> list[Path]:
     """Folders that may hold the two halves."""
-    return [root for root in (folder, folder / "train", folder / "test") if root.is_dir()]
+    if not folder.is_dir():
+        return []
+    splits: tuple[Split, ...] = ("train", "test")
+    return [folder, *filter(None, (find_split(folder, split) for split in splits))]
 
 
 def _halves(root: Path) -> tuple[Path | None, Path | None] | None:
@@ -133,7 +139,8 @@ def _halves(root: Path) -> tuple[Path | None, Path | None] | None:
     if noisy is None or clean is None:
         # One such name among other folders is the name of a class.
         half = noisy or clean
-        alone = all(path in {half} for path in inside.values() if path.name not in {"train", "test"})
+        splits = {name for names in SPLITS.values() for name in names}
+        alone = all(path in {half} for name, path in inside.items() if name not in splits)
         return (noisy, clean) if alone else None
     return noisy, clean
 
@@ -160,7 +167,7 @@ def _find_pairs(root: Path, split: Split) -> tuple[list[Paths], list[str]]:
 def _file_pairs(root: Path) -> tuple[list[Path], list[Path]] | None:
     """Noisy and clean pictures of one folder, by name; None unless every name says which it is."""
     # One file is enough to recognise an ordinary folder, which may be too large to list twice.
-    first = next((path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES), None)
+    first = next(find_pictures(root), None)
     if first is None or not _WORDS.search(first.stem.lower()):
         return None
     groups: tuple[list[Path], list[Path]] = [], []

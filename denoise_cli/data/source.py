@@ -199,6 +199,16 @@ def resized(source: Images, side: int) -> ImageSource:
     return replace(_with_images(source, images), noisy=noisy)
 
 
+def for_classifier(source: Images, side: int) -> Images:
+    """All images as a classifier of this image size sees them: the middle square, scaled to it.
+
+    Images that are such squares stay as they are.
+    """
+    if source.uniform_size == (side, side):
+        return source
+    return centre_cropped(resized(source, side), side)
+
+
 def centre_cropped(source: Images, size: int) -> ImageSource:
     """All images cut to their centre squares of `size` pixels."""
     # Where one half of a pair cannot be read, both come from the next pair.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from denoise_cli.config import ClassifyConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pictures import read_rgb
-from denoise_cli.data.source import Images, centre_cropped, resized
+from denoise_cli.data.source import Images, ImageSource, centre_cropped, for_classifier, resized
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
@@ -26,8 +26,12 @@ from denoise_cli.evaluation.scores.leakage import leakage_note
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
 from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
+from denoise_cli.text import in_chart
 from denoise_cli.weights.files import load_classifier
 from denoise_cli.weights.header import Architecture, reject_external_guidance
+
+# Classes in the picture of a confusion matrix.
+_DRAWN = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def test_classifier(
         config: Names the images, the noise, the seed and the device.
         weights: Holds the classifier, alone or inside a guided denoiser.
         denoiser: Weight file or run of the denoiser, or None.
-        folder: Gets `scores.json` and `confusion.png`.
+        folder: Gets `scores.json`; `draw_confusion` draws into it what is returned.
         overwrite: Replace results of other requests too.
 
     Raises:
@@ -102,7 +106,6 @@ def test_classifier(
     report = Report(summary, folder)
     record = {**report.rows(), "request": request, "images": list(source.names), "predicted": predicted}
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
-    _draw_confusion(folder / "confusion.png", summary)
     return report
 
 
@@ -131,19 +134,22 @@ def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
     except Exception as error:
         raise ImageError(f"{photo} cannot be read as a picture: {error}.") from error
     place = resolve_device(device)
-    x = pixels.permute(2, 0, 1)[None].to(place).float() / 255
+    source = ImageSource.from_arrays(str(photo), [pixels.numpy()], [photo.name])
+    x = for_classifier(source, architecture.image_size).image(0)[None].to(place).float() / 255
     probabilities = model.to(place)(x).float().softmax(1)[0].cpu()
     order = probabilities.argsort(descending=True).tolist()
     return [Guess(architecture.classes[i], float(probabilities[i])) for i in order]
 
 
 def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
+    """The test images, prepared as those that a run of this config is validated on."""
     data = config.data
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir)
     source = source.with_classes(architecture.classes)
-    if data.resize is not None:
-        source = centre_cropped(resized(source, data.resize), architecture.image_size)
-    return source
+    side = architecture.image_size
+    if data.resize is None and data.crop is None:
+        return for_classifier(source, side)
+    return centre_cropped(source if data.resize is None else resized(source, data.resize), side)
 
 
 def _accuracy(result: Classification, source: Images) -> Accuracy:
@@ -163,21 +169,36 @@ def _per_class(result: Classification, classes: tuple[str, ...]) -> tuple[ClassA
     return tuple(rows)
 
 
-def _draw_confusion(path: Path, summary: ClassifierSummary) -> None:
-    """Draw the confusion matrix with its counts; rows add up to the images of a class."""
-    counts = torch.tensor(summary.confusion)
-    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    names = summary.classes
+def draw_confusion(report: Report[ClassifierSummary]) -> None:
+    """Draw the confusion matrix of a test with its counts, as `confusion.png` in its folder.
+
+    Rows add up to the images of a class. Of many classes only those that are confused most are
+    drawn, since the time and memory of a picture of all grow with their square.
+    """
+    summary = report.summary
+    whole = torch.tensor(summary.confusion)
+    chosen = most_confused(whole)
+    shares = (whole / whole.sum(1, keepdim=True).clamp(min=1))[chosen][:, chosen]
+    counts = whole[chosen][:, chosen]
+    names = [in_chart(summary.classes[label]) for label in chosen.tolist()]
     figure = Figure(figsize=(2.2 + 0.55 * len(names), 1.8 + 0.55 * len(names)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true class")
-    axes.set_title(f"{summary.model}, {summary.noise} noise: accuracy {summary.accuracy['noisy'].mean:.3f}")
+    title = f"{summary.model}, {in_chart(summary.noise)} noise: accuracy {summary.accuracy['noisy'].mean:.3f}"
+    part = f"\nthe {len(names)} most confused of {len(whole)} classes" if len(names) < len(whole) else ""
+    axes.set_title(title + part)
     for row, line in enumerate(counts.tolist()):
         for column, count in enumerate(line):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
-    with atomic_write_path(path) as temporary:
+    with atomic_write_path(report.folder / "confusion.png") as temporary:
         figure.savefig(temporary, dpi=110)
+
+
+def most_confused(counts: Tensor) -> Tensor:
+    """The classes of (K, K) counts to draw, in order: all, or those with the most errors from or to them."""
+    errors = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+    return errors.argsort(descending=True, stable=True)[:_DRAWN].sort().values

@@ -150,13 +150,18 @@ def _load(dataset: str, split: Split, data: DataConfig, memory: int, limit: int 
 
 def _prepared(source: Images, config: RunConfig) -> Images:
     """The images with the labels and size that the config asks for."""
-    data = config.data
+    data, side = config.data, config.data.resize
     if isinstance(config, ClassifyConfig):
         source = _labelled(source, data, config.model)
-    if data.resize is None:
+        crops = data.crop or any(item.crop for item in data.mix)
+        size = source.uniform_size
+        if side is None and not crops and (size is None or size[0] != size[1]):
+            # A class is seen in the whole of a picture, as in the test, not in a part at full size.
+            side = DEFAULT_CROP
+    if side is None:
         return source
-    _check_memory(f"{len(source)} images resized to {data.resize} pixels", len(source) * 3 * data.resize**2)
-    return resized(source, data.resize)
+    _check_memory(f"{len(source)} images resized to {side} pixels", len(source) * 3 * side**2)
+    return resized(source, side)
 
 
 def _with_noise(source: Images, config: RunConfig) -> Images:

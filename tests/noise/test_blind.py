@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from denoise_cli.noise.apply import add_noise
-from denoise_cli.noise.blind import IMPULSE_MAX, SIGMA_MAX, _draw_levels
+from denoise_cli.noise.blind import IMPULSE_MAX, SIGMA_MAX, _correlated, _draw_levels
 from denoise_cli.noise.spec import parse_noise
 
 COUNT = 4000
@@ -51,3 +51,12 @@ def test_clean_pictures_are_not_changed() -> None:
 def test_tiny_pictures(size: tuple[int, int]) -> None:
     x = torch.rand(40, 3, *size)
     assert add_noise(x, parse_noise("blind"), torch.Generator().manual_seed(0)).shape == x.shape
+
+
+def test_correlated_noise_is_as_strong_at_the_borders() -> None:
+    """Blurring noise without what lies beyond the border would make it stronger there."""
+    generator = torch.Generator().manual_seed(0)
+    noise = _correlated(
+        torch.Size((2000, 3, 12, 12)), torch.full((2000,), 1.0), generator, torch.device("cpu")
+    )
+    assert float((noise.std((0, 1)) - 1).abs().max()) < 0.06

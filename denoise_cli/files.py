@@ -22,7 +22,7 @@ if sys.platform != "win32":
 
 _PREFIX = ".denoise-"
 # Precise, so that no file of the user's is ever taken for one of ours.
-UNFINISHED = re.compile(r"\.denoise-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL)
+_UNFINISHED = re.compile(r"\.denoise-[0-9a-f]{8}\.part(\.[^.]*)?", re.DOTALL)
 _LONGEST_SUFFIX = 8
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -123,7 +123,7 @@ def finite(value: Any) -> Any:
 
 def is_unfinished(name: str) -> bool:
     """Whether a file's name is one that `atomic_write_path` gives to what it has not finished."""
-    return UNFINISHED.fullmatch(name) is not None
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def remove_leftovers(folder: Path) -> None:

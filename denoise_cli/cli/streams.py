@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from denoise_cli.errors import ModelWarning
 
@@ -50,27 +51,27 @@ def without_library_messages() -> Iterator[None]:
 
 @contextmanager
 def _own_standard_error() -> Iterator[None]:
-    """Give `sys.stderr` a number of its own, and lead number 2, which libraries in C use, to nothing."""
+    """Lead number 2, to which libraries in C write, to nothing; `sys.stderr` gets a number of its own."""
     stream = sys.stderr
-    try:
-        number = stream.fileno()
-    except (AttributeError, OSError, ValueError):  # Closed, or no file: libraries do not write there.
-        yield
-        return
-    stream.flush()
-    own = os.dup(number)
+    own = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
-    sys.stderr = io.TextIOWrapper(
-        os.fdopen(own, "wb", 0),
-        encoding=stream.encoding,
-        errors=stream.errors,
-        write_through=True,
-    )
-    os.dup2(nothing, number)
+    if _is_number_2(stream):
+        stream.flush()
+        # Closed by hand: to close it with the stream would take the number from what is put back.
+        raw = io.FileIO(own, "w", closefd=False)
+        sys.stderr = io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)  # type: ignore[type-var]
+    os.dup2(nothing, 2)
     os.close(nothing)
     try:
         yield
     finally:
-        os.dup2(own, number)
-        sys.stderr.close()
+        os.dup2(own, 2)
         sys.stderr = stream
+        os.close(own)
+
+
+def _is_number_2(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # It is no file.
+        return False

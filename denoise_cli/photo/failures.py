@@ -10,12 +10,11 @@ from pathlib import Path
 import pyvips
 
 from denoise_cli.errors import DenoiseError, DiskFull, ImageError
-from denoise_cli.files import UNFINISHED
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.paths import Item, exists_already
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_TEMPORARY = re.compile(rf"(?:[^\s:'\"]*/)?{UNFINISHED.pattern}")
+_TEMPORARY = r"\.denoise-[0-9a-f]{8}\.part(\.\w+)?"
 
 
 def as_failure(error: Exception, item: Item) -> DenoiseError:
@@ -53,7 +52,8 @@ def _failure(error: Exception, item: Item) -> DenoiseError:
     if isinstance(error, FileExistsError):
         return exists_already(item.output)
     text, hint = (str(error), error.hint) if isinstance(error, DenoiseError) else _sentence(error, item)
-    text = _TEMPORARY.sub(lambda _: result, _without_codec(text, error))
+    folder = re.escape(f"{item.output.parent}{os.sep}")
+    text = re.sub(f"({folder})?{_TEMPORARY}", lambda _: result, _without_codec(text, error))
     if not isinstance(error, DenoiseError):
         return ImageError(text, hint)
     error.args = (text,)

@@ -22,8 +22,8 @@ _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}
 _PROGRESSIVE = {0xC2, 0xCA}
 _OTHER_FRAMES = {0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 _FIRST_SCAN = 0xDA
-# Each scan of a progressive file goes over all of its pixels.
-_MOST_SCANS = 64
+# Each scan of a progressive file goes over all of its pixels: how many pixels in all, and for a byte.
+_SCANNED, _SCANNED_PER_BYTE = 1_000_000_000, 1000
 
 
 def check_png(file: BinaryIO, limits: Limits) -> None:
@@ -100,7 +100,7 @@ def check_jpeg(file: BinaryIO, limits: Limits) -> None:
     # The coefficients, of 16 bits, and what libjpeg makes of them.
     if frame in _PROGRESSIVE:
         limits.check_held("a progressive JPEG file", width, height, 2 * channels)
-        _check_scans(file, limits)
+        _check_scans(file, width * height, limits)
     elif parts < channels:
         limits.check_held("a JPEG file of several scans", width, height, 2 * channels)
 
@@ -120,14 +120,17 @@ def _next_marker(file: BinaryIO, limits: Limits) -> int:
     raise ImageError(f"{limits.name} is a JPEG file that ends early.")
 
 
-def _check_scans(file: BinaryIO, limits: Limits) -> None:
+def _check_scans(file: BinaryIO, pixels: int, limits: Limits) -> None:
     file.seek(0)
     scans, end = 0, b""
     while data := file.read(1 << 20):
         scans += (end + data).count(b"\xff\xda")
         end = data[-1:]
-    if scans > _MOST_SCANS and limits.max_pixels is None:
-        raise ImageError(f"{limits.name} is a progressive JPEG file of {scans} scans, which are too many.")
+    most = max(_SCANNED, _SCANNED_PER_BYTE * limits.stored)
+    if scans * pixels > most and limits.max_pixels is None:
+        raise ImageError(
+            f"{limits.name} is a progressive JPEG file of {scans} scans, which are too many for its size."
+        )
 
 
 def check_webp(file: BinaryIO, limits: Limits) -> None:

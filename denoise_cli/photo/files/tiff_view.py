@@ -1,4 +1,4 @@
-"""Hand libvips one picture of a TIFF file: the file as it is, with a directory of its own behind it.
+"""Hand libvips one picture of a TIFF file: the file as it is, between another header and directory.
 
 That directory holds nothing but what the picture needs and metadata that is sound, so that a warning
 of libtiff is one of the pixels.
@@ -35,6 +35,10 @@ _METADATA = {
     700: {_BYTE, _UNDEFINED},
 }
 _METADATA |= {33723: {_BYTE, _LONG, _UNDEFINED}, 34377: {_BYTE, _UNDEFINED}, 34675: {_UNDEFINED}}
+# Bytes of a BigTIFF header, which stands before the file.
+_HEAD = 16
+# Channels of a picture by its colours; others are extra ones.
+_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 _LACKING = ("not configured", "not implemented")
 
 
@@ -116,34 +120,39 @@ def _opened(source: Path | bytes) -> BinaryIO:
 
 
 class _View:
-    """The file with another header and a directory at its end, as a source for libvips."""
+    """A header, the file, and a directory, as a source for libvips."""
 
     def __init__(self, file: BinaryIO, order: str, size: int, directory: bytes) -> None:
         mark = b"II" if order == "<" else b"MM"
-        self._head = mark + struct.pack(order + "HHHQ", 43, 8, 0, size + size % 2)
-        self._file, self._size = file, size
-        self._tail = b"\0" * (size % 2) + directory
+        self._head = mark + struct.pack(order + "HHHQ", 43, 8, 0, _after(size))
+        self._file, self._end = file, _HEAD + size
+        self._tail = b"\0" * (_after(size) - self._end) + directory
         self._place = 0
 
     def read(self, count: int) -> bytes:
         place = self._place
-        if place < len(self._head):
+        if place < _HEAD:
             data = self._head[place : place + count]
-        elif place < self._size:
-            self._file.seek(place)
-            data = self._file.read(min(count, self._size - place))
+        elif place < self._end:
+            self._file.seek(place - _HEAD)
+            data = self._file.read(min(count, self._end - place))
         else:
-            data = self._tail[place - self._size :][:count]
+            data = self._tail[place - self._end :][:count]
         self._place += len(data)
         return data
 
     def seek(self, offset: int, whence: int) -> int:
-        start = (0, self._place, max(self._size, len(self._head)) + len(self._tail))[whence]
+        start = (0, self._place, self._end + len(self._tail))[whence]
         self._place = max(0, start + offset)
         return self._place
 
     def __del__(self) -> None:
         self._file.close()
+
+
+def _after(size: int) -> int:
+    """Where the directory is, on a whole number of words."""
+    return _HEAD + size + -size % 8
 
 
 _Tags = dict[int, tuple[int, int, bytes]]
@@ -168,12 +177,20 @@ def _tags(picture: TiffPicture) -> _Tags:
         if tag in found:
             value = struct.pack(order + "H", directory.number(tag, 1))
             found[tag] = (_SHORT, picture.channels, value * picture.channels)
+    extra = picture.channels - _CHANNELS[picture.colours]
+    if not extra:
+        found.pop(_EXTRA_SAMPLES, None)
+    elif found.get(_EXTRA_SAMPLES, (0, 0))[1] != extra:
+        # What they are is not said.
+        found[_EXTRA_SAMPLES] = (_SHORT, extra, bytes(2 * extra))
     if _DESCRIPTION in found:
         # libtiff warns of a text without an end, and of one that goes on behind it.
         text = found[_DESCRIPTION][2].split(b"\0", maxsplit=1)[0] + b"\0"
         found[_DESCRIPTION] = (_ASCII, len(text), text)
     for tag, values in zip(
-        (324, 325) if picture.tiled else (273, 279), (picture.places, picture.lengths), strict=True
+        (324, 325) if picture.tiled else (273, 279),
+        ([_HEAD + place for place in picture.places], picture.lengths),
+        strict=True,
     ):
         found[tag] = (_LONG8, len(values), struct.pack(f"{order}{len(values)}Q", *values))
     return found
@@ -193,9 +210,9 @@ def _one_plane(tags: _Tags, picture: TiffPicture, plane: int) -> _Tags:
 
 
 def _directory(order: str, size: int, tags: _Tags) -> bytes:
-    """A BigTIFF directory with the values behind it, to stand at the end of a file of this size."""
+    """A BigTIFF directory with the values behind it, to stand behind a file of this size."""
     body, values = struct.pack(order + "Q", len(tags)), b""
-    start = size + size % 2 + 8 + 20 * len(tags) + 8
+    start = _after(size) + 8 + 20 * len(tags) + 8
     for tag, (kind, count, data) in sorted(tags.items()):
         place = data.ljust(8, b"\0")
         if len(data) > 8:

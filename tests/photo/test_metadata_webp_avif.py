@@ -163,7 +163,9 @@ def test_wide_colours_of_avif_become_an_equal_profile(rewrite: Rewrite, tmp_path
     rewrite(avif(cicp=(12, 13)), tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-    assert np.abs(np.array(profile.profile.red_colorant[0]) - (0.51512, 0.2412, -0.00105)).max() < 2e-4
+    colorant = profile.profile.red_colorant
+    assert colorant is not None
+    assert np.abs(np.array(colorant[0]) - (0.51512, 0.2412, -0.00105)).max() < 2e-4
     middle = ImageCms.profileToProfile(
         Image.new("RGB", (1, 1), (128, 128, 128)), profile, ImageCms.createProfile("sRGB")
     )

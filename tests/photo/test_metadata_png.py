@@ -170,7 +170,9 @@ def test_colours_in_numbers_become_an_equal_profile(
     if kind == GREY:
         return
     # Display P3's, as relative to D50.
-    assert np.abs(np.array(profile.profile.green_colorant[0]) - (0.29198, 0.69225, 0.04189)).max() < 2e-4
+    colorant = profile.profile.green_colorant
+    assert colorant is not None
+    assert np.abs(np.array(colorant[0]) - (0.29198, 0.69225, 0.04189)).max() < 2e-4
 
 
 def test_colours_of_srgb_need_no_profile(rewrite: Rewrite, tmp_path: Path) -> None:

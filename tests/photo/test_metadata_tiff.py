@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import IFDRational
 
 Rewrite = Callable[..., tuple[str, ...]]
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -84,7 +85,9 @@ def test_nothing_is_invented(rewrite: Rewrite, tmp_path: Path) -> None:
 
 def test_exif_directories_are_kept_in_either_order(rewrite: Rewrite, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif.get_ifd(0x8769).update({0x829A: (1, 125), 0x9286: b"ASCII\0\0\0said", 0x927C: b"Nikon\0note"})
+    exif.get_ifd(0x8769).update(
+        {0x829A: IFDRational(1, 125), 0x9286: b"ASCII\0\0\0said", 0x927C: b"Nikon\0note"}
+    )
     exif.get_ifd(0x8825).update({1: "N", 2: (12.0, 30.0, 15.5)})
     assert exif.tobytes()[6:8] == b"MM"
     Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=exif)

@@ -13,6 +13,7 @@ import pyvips
 from denoise_cli.photo.files.encoding import CODECS, Encoding
 from denoise_cli.photo.files.metadata import jpeg, png, tiff, webp
 from denoise_cli.photo.files.metadata.carry import opened
+from denoise_cli.photo.files.metadata.exif import orientation
 from denoise_cli.photo.files.metadata.heif_write import PLACEHOLDER, amended
 from denoise_cli.photo.files.metadata.splice import Splicer
 from denoise_cli.photo.files.metadata.types import Directory
@@ -93,5 +94,5 @@ def _encode_heif(image: pyvips.Image, file: BinaryIO, encoding: Encoding) -> Non
         effort=2,
         **kept,
     )
-    for piece in amended(data, metadata.exif, metadata.cicp):
+    for piece in amended(data, metadata.exif, metadata.cicp, orientation(metadata.exif)):
         file.write(piece)

@@ -204,6 +204,13 @@ def smaller(directory: Directory, most: int) -> Directory:
     return Directory(directory.order, entries, below)
 
 
+def orientation(block: bytes) -> int:
+    """How the picture is turned for display; 1 where the block does not say it."""
+    directory = read_block(block)
+    found = numbers(directory.entries.get(ORIENTATION), directory.order) if directory is not None else ()
+    return found[0] if found else 1
+
+
 def in_order(entry: Entry, old: str, new: str) -> bytes:
     """The bytes of a value in another order."""
     width = _WORDS.get(entry.kind)

@@ -29,8 +29,24 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
         OutputExists: `output` is there already and may not be replaced.
         WeightsError: The weights cannot be read, or their network or guidance has no graph.
     """
+    check_free(output, overwrite)
+    architecture, model = denoiser_as_onnx(weights, ("image", "denoised"))
+    write_atomic(output, model)
+    return architecture
+
+
+def check_free(output: Path, overwrite: bool) -> None:
+    """Raise `OutputExists` where a file is there that may not be replaced."""
     if output.exists() and not overwrite:
         raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
+
+
+def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[Architecture, bytes]:
+    """The architecture of a weight file, and its whole network as `export_onnx` writes it.
+
+    Args:
+        names: Of the input and of the output.
+    """
     architecture = read_header(weights)
     if lacking := why_no_graph(architecture):
         raise WeightsError(
@@ -40,10 +56,9 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
     info = denoiser_info(architecture.name)
     graph = Graph()
     layers = Layers(graph, read_fitting(weights, architecture), architecture.batch_norm)
-    image = graph.input("image", PICTURE)
-    graph.output(_whole(layers, info, architecture, image), "denoised", PICTURE)
-    write_atomic(output, graph.serialize({"denoise": json.dumps(asdict(architecture))}))
-    return architecture
+    image = graph.input(names[0], PICTURE)
+    graph.output(_whole(layers, info, architecture, image), names[1], PICTURE)
+    return architecture, graph.serialize({"denoise": json.dumps(asdict(architecture))})
 
 
 def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: str) -> str:

@@ -193,7 +193,10 @@ def draw_confusion(report: Report[ClassifierSummary]) -> None:
     for row, line in enumerate(counts.tolist()):
         for column, count in enumerate(line):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+            # Out of the layout, which would measure each of them: they are inside the axes.
+            axes.text(
+                column, row, str(count), ha="center", va="center", color=colour, fontsize=8, in_layout=False
+            )
     with atomic_write_path(report.folder / "confusion.png") as temporary:
         figure.savefig(temporary, dpi=110)
 

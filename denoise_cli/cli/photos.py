@@ -21,7 +21,7 @@ from denoise_cli.errors import UsageError, counted
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.files.paths import Item
-    from denoise_cli.photo.plan_batch import Batch
+    from denoise_cli.photo.plan_batch import BatchPlan
     from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 
@@ -78,7 +78,7 @@ def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     report.finish(several=batch.total > 1)
 
 
-def _describe_plan(batch: Batch, shard: tuple[int, int]) -> None:
+def _describe_plan(batch: BatchPlan, shard: tuple[int, int]) -> None:
     from denoise_cli.photo.files.formats import show
 
     index, count = shard

@@ -21,7 +21,7 @@ from denoise_cli.errors import UsageError, counted
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.files.paths import Item
-    from denoise_cli.photo.plan_batch import Batch
+    from denoise_cli.photo.plan_batch import BatchPlan
     from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 
@@ -78,7 +78,7 @@ def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     report.finish(several=batch.total > 1)
 
 
-def _describe_plan(batch: Batch, shard: tuple[int, int]) -> None:
+def _describe_plan(batch: BatchPlan, shard: tuple[int, int]) -> None:
     from denoise_cli.photo.files.formats import show
 
     index, count = shard
@@ -95,17 +95,16 @@ def _describe_plan(batch: Batch, shard: tuple[int, int]) -> None:
 
 def _denoise(items: Sequence[Item], config: DenoiseConfig, extras: Extras, report: PhotoReport) -> None:
     """Denoise the photos and report on each."""
-    from denoise_cli.photo.denoise_batch import Extras as More
-    from denoise_cli.photo.denoise_batch import denoise_batch
+    from denoise_cli.photo.denoise_batch import BatchOptions, denoise_batch
 
-    more = More(extras.reference, extras.side_by_side, config.skip_existing)
+    options = BatchOptions(extras.reference, extras.side_by_side, config.skip_existing)
     denoiser = _load(config)
     # One photo is counted in percent, many are counted whole.
     total = len(items) if len(items) > 1 else 100
     title = "Denoising" if len(items) > 1 else f"Denoising {items[0].source.name}"
     with console.progress(title, total) as advance:
         batch = denoise_batch(
-            items, denoiser, _settings(config), more, lambda share: advance(share * total / len(items))
+            items, denoiser, _settings(config), options, lambda share: advance(share * total / len(items))
         )
         with closing(batch):
             for outcome in batch:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.files import write_atomic
 from denoise_cli.models.registry import denoiser_info
-from denoise_cli.onnx.export import check_free, denoiser_as_onnx
+from denoise_cli.onnx.export import check_free, denoiser_as_onnx, write_package
 from denoise_cli.weights.header import Architecture, read_header
 
 SUFFIX = ".dtmodel"
@@ -53,7 +52,7 @@ def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> Archite
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             package.writestr(entry, data)
-    write_atomic(output, buffer.getvalue())
+    write_package(output, buffer.getvalue(), overwrite)
     return architecture
 
 

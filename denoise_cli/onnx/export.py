@@ -31,14 +31,22 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
     """
     check_free(output, overwrite)
     architecture, model = denoiser_as_onnx(weights, ("image", "denoised"))
-    write_atomic(output, model)
+    write_package(output, model, overwrite)
     return architecture
 
 
 def check_free(output: Path, overwrite: bool) -> None:
     """Raise `OutputExists` where a file is there that may not be replaced."""
     if output.exists() and not overwrite:
-        raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
+        raise _exists_already(output)
+
+
+def write_package(output: Path, data: bytes, overwrite: bool) -> None:
+    """Write a file whole or not at all; raises `OutputExists` where one has come to be there meanwhile."""
+    try:
+        write_atomic(output, data, replace=overwrite)
+    except FileExistsError as error:
+        raise _exists_already(output) from error
 
 
 def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[Architecture, bytes]:
@@ -59,6 +67,10 @@ def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[Architectur
     image = graph.input(names[0], PICTURE)
     graph.output(_whole(layers, info, architecture, image), names[1], PICTURE)
     return architecture, graph.serialize({"denoise": json.dumps(asdict(architecture))})
+
+
+def _exists_already(output: Path) -> OutputExists:
+    return OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
 
 
 def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: str) -> str:

@@ -23,7 +23,7 @@ _THREAD = "denoise-photo"
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
+class BatchOptions:
     """What is made of each result.
 
     Attributes:
@@ -62,7 +62,7 @@ def denoise_batch(
     items: Sequence[Item],
     denoiser: PhotoDenoiser,
     settings: Settings,
-    extras: Extras = Extras(),
+    options: BatchOptions = BatchOptions(),
     on_share: Callable[[float], None] = lambda share: None,
 ) -> Generator[Outcome, None, None]:
     """Denoise all photos and yield each one's outcome; a bad photo does not stop the others.
@@ -74,7 +74,7 @@ def denoise_batch(
     Args:
         on_share: Called with the share of a photo finished since the last call.
     """
-    batch = _Batch(denoiser, settings, extras, on_share)
+    batch = _Batch(denoiser, settings, options, on_share)
     again: list[Item] = []
     try:
         for outcome in batch.run(items, min(_AT_ONCE, len(items))):
@@ -100,9 +100,13 @@ class _Batch:
     """The threads of a batch, and what they do with each photo."""
 
     def __init__(
-        self, denoiser: PhotoDenoiser, settings: Settings, extras: Extras, on_share: Callable[[float], None]
+        self,
+        denoiser: PhotoDenoiser,
+        settings: Settings,
+        options: BatchOptions,
+        on_share: Callable[[float], None],
     ) -> None:
-        self._denoiser, self._settings, self._extras = denoiser, settings, extras
+        self._denoiser, self._settings, self._options = denoiser, settings, options
         self._on_share = on_share
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -148,7 +152,7 @@ class _Batch:
             thread.join(max(0.0, latest - time.monotonic()))
 
     def _outcome(self, item: Item) -> Outcome:
-        skip = self._extras.skip_existing
+        skip = self._options.skip_existing
         if skip and item.output.exists():
             return Outcome(item)
         source = item.source if item.data is None else item.data
@@ -171,10 +175,10 @@ class _Batch:
         from denoise_cli.photo.side_by_side import score_against, write_side_by_side
 
         output = outcome.item.output
-        if self._extras.reference is not None:
-            scores = score_against(self._extras.reference, source, output)
+        if self._options.reference is not None:
+            scores = score_against(self._options.reference, source, output)
             outcome = replace(outcome, scores=scores)
-        if self._extras.side_by_side:
+        if self._options.side_by_side:
             path = comparison_path(output)
             write_side_by_side(source, output, path, overwrite=self._settings.overwrite)
             outcome = replace(outcome, comparison=path)

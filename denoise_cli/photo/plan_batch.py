@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchPlan:
     """A planned batch.
 
     Attributes:
@@ -68,7 +68,7 @@ class Batch:
     closed: tuple[Path, ...]
 
 
-def plan_batch(request: Request) -> Batch:
+def plan_batch(request: Request) -> BatchPlan:
     """Find the photos and plan their results; nothing is written yet.
 
     Raises:
@@ -108,7 +108,7 @@ def remove_leftovers(items: Sequence[Item], shared: bool) -> None:
                     remove_abandoned(path)
 
 
-def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Found) -> Batch:
+def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Found) -> BatchPlan:
     looked_at = request.skip_existing or not request.overwrite
     found_there = [looked_at and item.output.exists() for item in items]
     there = tuple(item for item, exists in zip(items, found_there, strict=True) if exists)
@@ -117,7 +117,7 @@ def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Foun
         check_comparisons(wanted, request.overwrite, found.results)
     for folder in {item.output.parent for item in wanted}:
         _check_folder(folder)
-    return Batch(
+    return BatchPlan(
         items=wanted,
         skipped=there if request.skip_existing else (),
         existing=() if request.skip_existing else there,

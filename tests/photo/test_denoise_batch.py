@@ -15,7 +15,7 @@ from PIL import Image
 
 from denoise_cli.errors import DenoiseError, DiskFull, ImageError, OutputExists, UsageError
 from denoise_cli.photo import denoise_batch as batch_module
-from denoise_cli.photo.denoise_batch import Extras, Outcome, denoise_batch, is_at_work
+from denoise_cli.photo.denoise_batch import BatchOptions, Outcome, denoise_batch, is_at_work
 from denoise_cli.photo.denoise_file import Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.failures import as_failure
@@ -148,8 +148,12 @@ def test_a_result_that_appears_while_it_is_computed_is_kept(tmp_path: Path) -> N
     assert isinstance(outcome.error, OutputExists)
     item.output.unlink()
     # Another run may have been faster: what it has done is left out as if it had been there before.
-    assert list(denoise_batch([item], denoiser, SETTINGS, Extras(skip_existing=True))) == [Outcome(item)]
-    assert list(denoise_batch([item], denoiser, SETTINGS, Extras(skip_existing=True))) == [Outcome(item)]
+    assert list(denoise_batch([item], denoiser, SETTINGS, BatchOptions(skip_existing=True))) == [
+        Outcome(item)
+    ]
+    assert list(denoise_batch([item], denoiser, SETTINGS, BatchOptions(skip_existing=True))) == [
+        Outcome(item)
+    ]
     assert item.output.read_bytes() == b"theirs"
     assert names(tmp_path) == {"a.png", "a.denoised.png"}
 
@@ -158,7 +162,7 @@ def test_a_comparison_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     item = photo(tmp_path / "a.png")
     comparison = tmp_path / "a.denoised.compare.png"
     denoiser = calling(lambda window: comparison.write_bytes(b"theirs"))
-    (outcome,) = denoise_batch([item], denoiser, SETTINGS, Extras(side_by_side=True))
+    (outcome,) = denoise_batch([item], denoiser, SETTINGS, BatchOptions(side_by_side=True))
     assert outcome.result is not None
     assert isinstance(outcome.error, OutputExists)
     assert comparison.read_bytes() == b"theirs"
@@ -195,7 +199,7 @@ def test_a_stopped_batch_leaves_no_partial_file(tmp_path: Path) -> None:
 def test_a_photo_that_came_from_no_file(identity: PhotoDenoiser, tmp_path: Path) -> None:
     item = photo(tmp_path / "a.png")
     piped = Item(Path("-"), tmp_path / "result", item.source.read_bytes())
-    (outcome,) = denoise_batch([piped], identity, SETTINGS, Extras(item.source, side_by_side=True))
+    (outcome,) = denoise_batch([piped], identity, SETTINGS, BatchOptions(item.source, side_by_side=True))
     assert outcome.comparison == tmp_path / "result.compare.png"
     assert outcome.scores is not None and outcome.scores["psnr_before"] == float("inf")
     with Image.open(tmp_path / "result") as image:
@@ -208,7 +212,7 @@ def test_results_and_comparisons_have_the_photos_permissions(
 ) -> None:
     item = photo(tmp_path / "a.png")
     item.source.chmod(mode)
-    (outcome,) = denoise_batch([item], identity, SETTINGS, Extras(side_by_side=True))
+    (outcome,) = denoise_batch([item], identity, SETTINGS, BatchOptions(side_by_side=True))
     assert outcome.comparison is not None
     assert {path.stat().st_mode & 0o777 for path in (item.output, outcome.comparison)} == {mode}
     item.output.chmod(0o664)
@@ -221,7 +225,7 @@ def test_results_and_comparisons_have_the_photos_permissions(
 )
 def test_names_in_any_encoding(name: str, identity: PhotoDenoiser, tmp_path: Path) -> None:
     item = photo(tmp_path / name)
-    (outcome,) = denoise_batch([item], identity, SETTINGS, Extras(item.source, side_by_side=True))
+    (outcome,) = denoise_batch([item], identity, SETTINGS, BatchOptions(item.source, side_by_side=True))
     assert outcome.error is None
     assert outcome.comparison is not None and outcome.comparison.stat().st_size > 0
 

@@ -11,7 +11,7 @@ from denoise_cli.errors import ImageError, OutputExists, UsageError
 from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import Item, plan_outputs
-from denoise_cli.photo.plan_batch import Batch, Request, plan_batch, remove_leftovers
+from denoise_cli.photo.plan_batch import BatchPlan, Request, plan_batch, remove_leftovers
 from denoise_cli.photo.shards import parse_shard
 
 
@@ -29,7 +29,7 @@ def touch(*names: str) -> None:
         path.touch()
 
 
-def results(batch: Batch) -> dict[str, str]:
+def results(batch: BatchPlan) -> dict[str, str]:
     return {str(item.source): str(item.output) for item in batch.items}
 
 

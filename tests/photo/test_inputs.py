@@ -207,6 +207,33 @@ def test_pipes(kind: str, tmp_path: Path) -> None:
         assert np.concatenate(list(photo.strips(20))).shape == (64, 64, 3)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_data_that_ends_too_soon(progressive: bool) -> None:
+    """Not at the end of the file, where libvips notices, but at a marker in the middle of the pixels."""
+    file = io.BytesIO()
+    Image.fromarray(smooth(256)).save(file, "JPEG", progressive=progressive)
+    data = file.getvalue()
+    middle = (data.index(b"\xff\xda") + len(data)) // 2
+    with pytest.raises(ImageError, match="damaged JPEG"):
+        list(open_photo(data[:middle] + b"\xff\xd9" + data[middle + 2 :]).strips(32))
+
+
+def test_jpeg_oddities_that_do_not_matter() -> None:
+    data = saved("JPEG", smooth())
+    expected = np.concatenate(list(open_photo(data).strips(10)))
+    strange = bytearray(data)
+    scan = data.index(b"\xff\xda")
+    strange[scan + int.from_bytes(data[scan + 2 : scan + 4], "big")] = 7  # coefficients of a progressive scan
+    odd = [
+        data[:-2] + bytes(99) + data[-2:],  # bytes before the end
+        data + b"a trailer",
+        bytes(strange),
+        data[:2] + b"\xff\xfe\0\4ab" + data[2:],
+    ]
+    for changed in odd:
+        assert (np.concatenate(list(open_photo(changed).strips(10))) == expected).all()
+
+
 def test_devices() -> None:
     with pytest.raises(ImageError, match="is a device or a terminal"):
         open_photo(Path("/dev/zero"))

@@ -4,11 +4,14 @@ import signal
 
 
 def main() -> None:
-    """Run the program; Ctrl-C while its parts are still loading ends it without a word."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Run the program; Ctrl-C before a command begins, and after its end, ends it without a word."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from denoise_cli.cli.streams import open_missing_streams
+
+    open_missing_streams()
     from denoise_cli.cli.app import app
 
-    signal.signal(signal.SIGINT, before)
     app()
 
 

@@ -81,5 +81,9 @@ class OutputExists(DenoiseError):
     """The output is there already and may not be overwritten."""
 
 
+class DiskFull(DenoiseError):
+    """There is no space for results; trying the next one would be in vain."""
+
+
 class TrainingError(DenoiseError):
     """Training cannot continue: the loss is not finite, or the disk is full."""

@@ -36,19 +36,23 @@ CLASSES = tuple("abcdefghij")
 TERMINAL = {"COLUMNS": "200", "NO_COLOR": "1"}
 
 
-def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+def run_here(
+    folder: Path, *args: str | Path, stdin: bytes = b"", **env: str
+) -> subprocess.CompletedProcess[str]:
     """Run the program in this process as `python -m denoise_cli` would run in `folder`.
 
-    Its exit code and output are those of a process, a traceback included. What a process would own
-    is put back: folder, environment, streams, console, signal handlers and torch's random state.
+    Its exit code and output are those of a process, a traceback included; output that is not UTF-8,
+    such as a picture, has escapes (`surrogateescape`). What a process would own is put back: folder,
+    environment, streams, console, signal handlers and torch's random state.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
         patch.chdir(folder)
         for name, value in (TERMINAL | env).items():
             patch.setenv(name, value)
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
         patch.setattr(sys, "excepthook", sys.excepthook)  # Typer sets its own.
@@ -67,7 +71,7 @@ def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.Complete
             traceback.print_exc(file=err)
             code = 1
     assert {number: signal.getsignal(number) for number in handlers} == handlers, "a handler was left behind"
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    texts = [stream.buffer.getvalue().decode(errors="surrogateescape") for stream in (out, err)]
     return subprocess.CompletedProcess(["denoise", *map(str, args)], code, *texts)
 
 
@@ -75,8 +79,8 @@ def run_here(folder: Path, *args: str | Path, **env: str) -> subprocess.Complete
 def denoise(tmp_path: Path) -> Command:
     """Run the program in this process, in an empty folder."""
 
-    def run(*args: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-        return run_here(tmp_path, *args, **env)
+    def run(*args: str | Path, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
+        return run_here(tmp_path, *args, stdin=stdin, **env)
 
     return run
 

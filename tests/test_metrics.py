@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
@@ -100,3 +103,49 @@ def direct_ssim(x: Tensor, y: Tensor) -> float:
     vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
     c1, c2 = 0.01**2, 0.03**2
     return float(((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", ">u2", "f4", ">f8"])
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (20, 30, 3)])
+def test_arrays_score_as_tensors_do(dtype: str, shape: tuple[int, ...]) -> None:
+    kind = np.dtype(dtype)
+    white = np.iinfo(kind).max if kind.kind == "u" else 1
+    x, y = (np.random.default_rng(seed).random(shape) for seed in (0, 1))
+    a, b = ((v * white).astype(kind) for v in (x, y))
+    tensors = [
+        torch.from_numpy(np.atleast_3d(v.astype(float) / white)).permute(2, 0, 1)[None] for v in (a, b)
+    ]
+    assert psnr(a, b) == pytest.approx(float(psnr(*tensors)), abs=1e-9)
+    assert ssim(a, b) == pytest.approx(float(ssim(*tensors)), abs=1e-9)
+    assert type(psnr(a, b)) is type(ssim(a, b)) is float
+    assert psnr(a, a[::-1, ::-1][::-1, ::-1]) == float("inf")
+    batch = np.concatenate([v.numpy() for v in tensors])
+    swapped = np.ascontiguousarray(batch[::-1])
+    assert psnr(batch, swapped) == pytest.approx([psnr(a, b)] * 2)
+    assert ssim(batch, swapped).shape == (2,)
+
+
+@pytest.mark.parametrize("score", [psnr, ssim])
+def test_what_is_no_pair_of_pictures_is_refused(score: Any) -> None:
+    batch, picture = torch.rand(1, 3, 20, 20), np.zeros((20, 20, 3), np.uint8)
+    for x, y in (
+        (batch, batch.numpy()),
+        (picture, [[0]]),
+        ("a.png", "b.png"),
+        (None, batch),
+        (picture, Image.new("RGB", (20, 20))),
+    ):
+        with pytest.raises(TypeError, match="must be a"):
+            score(x, y)
+    for x, y in (
+        (batch, batch[:, :1]),
+        (batch[0], batch[0]),
+        ((255 * batch).byte(), (255 * batch).byte()),  # Their difference would wrap.
+        (picture, picture[..., :1]),
+        (picture, picture / 255),
+        (picture.astype(int), picture.astype(int)),
+        (picture[0, 0], picture[0, 0]),
+        (picture[:0], picture[:0]),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            score(x, y)

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from denoise_cli.cli import classify, compare, denoise_image, export, models, runs, test, train
 from denoise_cli.cli.console import console, exit_code_of
 from denoise_cli.cli.front_door import as_written_today, with_command
+from denoise_cli.cli.signals import interruptible
 from denoise_cli.errors import DenoiseError
 
 
@@ -46,7 +47,7 @@ def _add(name: str, function: Callable[..., Any]) -> None:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
-            with console.noting_warnings():
+            with interruptible(), console.noting_warnings():
                 function(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             code = exit_code_of(error, console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from shlex import quote
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from denoise_cli.errors import DenoiseError, ModelWarning
+from denoise_cli.errors import DenoiseError, ModelWarning, UsageError
 from denoise_cli.files import finite
 
 _PLAIN_SECONDS = 10.0
@@ -33,22 +34,57 @@ class Console:
     def __init__(self) -> None:
         self.out = RichConsole(highlight=False)
         self.err = RichConsole(stderr=True, highlight=False)
+        self._bar: Progress | None = None
 
     def show(self, content: RenderableType) -> None:
         """Print a result, such as a table or a line of text, on stdout."""
-        self.out.print(content, soft_wrap=isinstance(content, str), markup=False)
+        with self._printing():
+            self.out.print(content, soft_wrap=isinstance(content, str), markup=False)
 
     def json(self, value: Any) -> None:
         """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
-        self.out.file.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
+        with self._printing() as file:
+            unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
+            file.write(json.dumps(finite(value), ensure_ascii=not unicode) + "\n")
 
     def write(self, text: str) -> None:
         """Print a finished document on stdout, as it is."""
-        self.out.file.write(text)
+        with self._printing() as file:
+            file.write(text)
+
+    def check_output(self) -> None:
+        """Refuse to begin work whose results could not be printed; or `UsageError`."""
+        if sys.stdout is None:
+            raise UsageError("Standard output is closed, so the results cannot be printed.")
 
     def note(self, text: str) -> None:
-        """Print a message on stderr."""
-        self.err.print(text, soft_wrap=True, markup=False)
+        """Print a message on stderr; where that is gone or full, the work goes on without it."""
+        try:
+            self.err.print(text, soft_wrap=True, markup=False)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return
+
+    @contextmanager
+    def _printing(self) -> Iterator[IO[str]]:
+        """Standard output, taking any character; a progress bar on the same screen stands aside."""
+        file = self.out.file
+        if isinstance(file, io.TextIOWrapper) and file.errors == "strict":
+            file.reconfigure(errors="backslashreplace")
+        bar = self._bar if self._bar is not None and self.out.is_terminal else None
+        if bar is not None:
+            bar.stop()
+        try:
+            yield file
+            file.flush()
+        except OSError:
+            # The rest in the buffer must not fail once more at the end of the program.
+            _lead_to_nothing(file)
+            raise
+        finally:
+            if bar is not None:
+                bar.start()
 
     @contextmanager
     def noting_warnings(self) -> Iterator[None]:
@@ -84,9 +120,17 @@ class Console:
         if not self.err.is_terminal:
             yield _PlainAdvance(self, title, total)
             return
-        with Progress(*_columns(), console=self.err, transient=True) as bar:
+        # Redirected, results would go to stderr, where the bar is.
+        bar = Progress(
+            *_columns(), console=self.err, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        with bar:
+            self._bar = bar
             task = bar.add_task(title, total=total, extra="")
-            yield _BarAdvance(bar, task)
+            try:
+                yield _BarAdvance(bar, task)
+            finally:
+                self._bar = None
 
 
 class Advance:
@@ -178,13 +222,26 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
         return 130
     if isinstance(error, BrokenPipeError):
         # The reader (`head`) is done; flushing the rest of the buffer at exit must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            _lead_to_nothing(stream)
         return 128 + 13
     found = _trouble_around(error)
     if found is None:
         return None
     console.error(*found)
     return 1
+
+
+def _lead_to_nothing(stream: IO[str] | None) -> None:
+    """Let what is still to be written to a stream that fails go nowhere."""
+    try:
+        number = None if stream is None else stream.fileno()
+    except (OSError, ValueError):
+        return
+    if number is not None:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, number)
+        os.close(nothing)
 
 
 def _trouble_around(error: BaseException) -> tuple[str, str] | None:

@@ -30,7 +30,7 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
         WeightsError: The weights cannot be read, or their network or guidance has no graph.
     """
     if output.exists() and not overwrite:
-        raise OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
+        raise _exists_already(output)
     architecture = read_header(weights)
     if lacking := why_no_graph(architecture):
         raise WeightsError(
@@ -42,8 +42,16 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
     layers = Layers(graph, read_tensors(weights), architecture.batch_norm)
     image = graph.input("image", PICTURE)
     graph.output(_whole(layers, info, architecture, image), "denoised", PICTURE)
-    write_atomic(output, graph.serialize({"denoise": json.dumps(asdict(architecture))}))
+    data = graph.serialize({"denoise": json.dumps(asdict(architecture))})
+    try:
+        write_atomic(output, data, replace=overwrite)
+    except FileExistsError as error:  # It has come to be meanwhile.
+        raise _exists_already(output) from error
     return architecture
+
+
+def _exists_already(output: Path) -> OutputExists:
+    return OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
 
 
 def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: str) -> str:

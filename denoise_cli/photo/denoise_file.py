@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_cli.errors import OutputExists
+from denoise_cli.errors import UsageError
+from denoise_cli.files import permissions, why_no_file
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.photo.denoise_rows import Controls, denoise_rows
-from denoise_cli.photo.files.formats import Format, format_of, show
+from denoise_cli.photo.files.formats import SUFFIXES, Format, format_of, show
+from denoise_cli.photo.files.paths import check_name, exists_already
 from denoise_cli.photo.files.read import Photo, open_photo
 from denoise_cli.photo.files.write import choose_encoding, losses, writing
 from denoise_cli.photo.first_look import FirstLook, take_first_look
@@ -22,6 +24,7 @@ from denoise_cli.photo.pixels.noise_level import Noise
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 OnShare = Callable[[float], None]
+_ANOTHER = "Name another --output."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +70,47 @@ def denoise_file(
 ) -> Result:
     """Write the clean picture of `source`, a path or the bytes of a file, whole or not at all.
 
+    A new file has the photo's permissions, a replaced one keeps its own.
+
     Raises:
-        OutputExists: `output` is there already and may not be replaced.
+        OutputExists: `output` is there already, or at the end, and may not be replaced.
+        UsageError: `output` is no plain file, or its name says another format than the settings.
         ImageError: The photo cannot be read or the result cannot be written.
     """
-    if output.exists() and not settings.overwrite:
-        raise OutputExists(f"{show(output)} exists already.", "Add --overwrite, or name another --output.")
+    _check_free(output, settings.overwrite)
     start = time.perf_counter()
     photo = open_photo(source, settings.max_pixels)
-    kind = settings.format or (format_of(output) if output.suffix else photo.format)
+    kind = _format_of_result(photo, source, output, settings.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     found = take_first_look(photo, denoiser.architecture.image_size if denoiser.guided else None)
     encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
-    with writing(output, photo, encoding) as sink:
-        changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
+    mode = permissions(source) if isinstance(source, Path) else None
+    try:
+        with writing(output, photo, encoding, overwrite=settings.overwrite, mode=mode) as sink:
+            changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
+    except FileExistsError as error:  # It has come to be meanwhile.
+        raise exists_already(output) from error
     notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.info, changed)
     return Result(output, photo, found.noise, notes, time.perf_counter() - start)
+
+
+def _check_free(output: Path, overwrite: bool) -> None:
+    """Refuse, before any work, a result that must not or cannot be written; errors as `denoise_file`."""
+    if why := why_no_file(output):
+        raise UsageError(f"{show(output)} {why}, so no result can be written there.", _ANOTHER)
+    if output.exists() and not overwrite:
+        raise exists_already(output)
+
+
+def _format_of_result(photo: Photo, source: Path | bytes, output: Path, wanted: Format | None) -> Format:
+    """The format asked for, else the one that the name says, else the photo's."""
+    check_name(output, wanted)
+    if wanted is not None:
+        return wanted
+    # A name of no format's is the user's choice for a photo that has it, and a slip elsewhere.
+    if not output.suffix or (isinstance(source, Path) and output.suffix == source.suffix):
+        return SUFFIXES.get(output.suffix.lower(), photo.format)
+    return format_of(output)
 
 
 def _remarks(found: FirstLook, info: ModelInfo, changed: float) -> tuple[str, ...]:

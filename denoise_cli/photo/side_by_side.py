@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.files import atomic_write_path
+from denoise_cli.files import atomic_write_path, permissions
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.read import open_photo
 from denoise_cli.photo.pixels.colour import as_rgb, convert_depth, to_planes
@@ -25,7 +26,7 @@ _LEAST_WIDTH = 96
 _ANY_SIZE = 1_000_000
 
 
-def score_against(reference: Path, before: Path, after: Path) -> dict[str, float]:
+def score_against(reference: Path, before: Path | bytes, after: Path) -> dict[str, float]:
     """PSNR (dB) and SSIM of both pictures against the clean one; SSIM is NaN below 11x11 pixels.
 
     Raises:
@@ -42,7 +43,7 @@ def score_against(reference: Path, before: Path, after: Path) -> dict[str, float
         if picture.shape != clean.shape:
             size = f"{clean.shape[3]} x {clean.shape[2]}"
             raise UsageError(
-                f"{show(reference)} has {size} pixels, but {show(path)} has "
+                f"{show(reference)} has {size} pixels, but {_name(path)} has "
                 f"{picture.shape[3]} x {picture.shape[2]}."
             )
         scores[f"psnr_{name}"] = float(psnr(picture, clean))
@@ -51,12 +52,15 @@ def score_against(reference: Path, before: Path, after: Path) -> dict[str, float
     return scores
 
 
-def write_side_by_side(before: Path, after: Path, output: Path) -> None:
+def write_side_by_side(before: Path | bytes, after: Path, output: Path, *, overwrite: bool = False) -> None:
     """Write a PNG: both pictures whole, and below them the two places with most detail, enlarged.
 
     Enlarged crops are as wide as the pictures above them, and half as high.
 
+    It has the permissions of `after`, as it shows the same.
+
     Raises:
+        FileExistsError: `output` is there already, and `overwrite` is not given.
         ImageError: It cannot be written.
     """
     pictures = [_read_upright(path) for path in (before, after)]
@@ -69,19 +73,25 @@ def write_side_by_side(before: Path, after: Path, output: Path) -> None:
         rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops], column))
     page = np.concatenate([np.pad(row, ((0, _GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
     try:
-        with atomic_write_path(output) as temporary:
-            pyvips.Image.new_from_array(page[:-_GAP]).pngsave(str(temporary))
+        with atomic_write_path(output, replace=overwrite, mode=permissions(after)) as temporary:
+            # A target takes any name; libvips would look for options and UTF-8 in the text of a path.
+            target = pyvips.Target.new_to_file(os.fsencode(temporary))
+            pyvips.Image.new_from_array(page[:-_GAP]).pngsave_target(target)
     except pyvips.Error as error:
         raise ImageError(f"{show(output)} cannot be written.") from error
 
 
-def _read_planes(path: Path) -> Array:
+def _name(photo: Path | bytes) -> str:
+    return show(photo) if isinstance(photo, Path) else "the input"
+
+
+def _read_planes(path: Path | bytes) -> Array:
     """The colours of a photo as float32 (3, H, W) in [0, 1]."""
     photo = open_photo(path, _ANY_SIZE)
     return as_rgb(to_planes(np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]))
 
 
-def _read_upright(path: Path) -> Pixels:
+def _read_upright(path: Path | bytes) -> Pixels:
     """The colours of a photo as uint8 (H, W, 3), turned as its EXIF orientation says."""
     photo = open_photo(path, _ANY_SIZE)
     pixels = np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]

@@ -15,10 +15,12 @@ import tifffile
 from PIL import Image
 
 from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import default_output
 from denoise_cli.photo.files.raw import is_raw_name
 from denoise_cli.photo.files.read import open_photo
+from tests.conftest import Command
 
 
 def smooth(side: int = 64) -> np.ndarray:
@@ -232,6 +234,30 @@ def test_jpeg_oddities_that_do_not_matter() -> None:
     ]
     for changed in odd:
         assert (np.concatenate(list(open_photo(changed).strips(10))) == expected).all()
+
+
+def test_raw_files_in_a_folder_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    for name in ("1.NEF", "2.cr3", ".3.NEF"):
+        (folder / name).touch()
+    with pytest.raises(ImageError, match=r"no photos in .* but 2 camera raw files"):
+        find_photos([str(folder)], recursive=False)
+    (folder / "1.jpg").write_bytes(saved("JPEG", smooth()))
+    os.mkfifo(folder / "2.jpg")
+    found = find_photos([str(folder)], recursive=False)
+    assert [path.name for path, _ in found.photos] == ["1.jpg"]
+    assert found.raw == 2
+
+
+def test_a_pipe_is_compared_with_its_result(denoise: Command, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, saved("PNG", smooth()))
+    os.close(writer)
+    done = denoise("denoise-image", f"/dev/fd/{reader}", "-o", "a.png", "--side-by-side")
+    os.close(reader)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.compare.png").exists()
 
 
 def test_devices() -> None:

@@ -164,4 +164,4 @@ def write_bmp(path: Path, pixels: NDArray[Any], resolution: tuple[float, float])
     from PIL import Image
 
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    picture.save(path, dpi=(resolution[0] * 25.4, resolution[1] * 25.4))
+    picture.save(path, format="BMP", dpi=(resolution[0] * 25.4, resolution[1] * 25.4))

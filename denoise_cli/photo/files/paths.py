@@ -1,84 +1,51 @@
-"""Find the photos that a command names, and plan their output paths."""
+"""Names of results: where each goes, and that none replaces what it must not."""
 
 from __future__ import annotations
 
-import glob
 import os
-import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_cli.errors import ImageError, OutputExists, UsageError
-from denoise_cli.files import PREFIX, remove_abandoned
+from denoise_cli.errors import OutputExists, UsageError
 from denoise_cli.photo.files.formats import SNIFFED, SUFFIXES, Format, show, sniff
 
 _RESULT = ".denoised"
-# Seconds after which an unfinished file in a shared folder counts as abandoned.
-SHARED_AGE = 86_400.0
 _COMPARISON = ".compare"
-# Index, count, and where the indices do not run from 0 by 1: their start and step.
-_SHARD_VARIABLES = (
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"),
-    ("JOB_COMPLETION_INDEX", "JOB_COMPLETION_COUNT", "", ""),
-    ("RANK", "WORLD_SIZE", "", ""),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One photo and its result."""
+    """One photo and its result.
+
+    Attributes:
+        source: The photo's file.
+        output: The result's file.
+        data: The photo itself, where it came from no file; `source` is its name for messages then.
+    """
 
     source: Path
     output: Path
-
-
-def find_photos(
-    inputs: Sequence[str], recursive: bool, output: Path | None = None
-) -> list[tuple[Path, Path]]:
-    """Photos with their place below the folder they were found in, or their bare name.
-
-    Inputs are files, folders, and glob patterns that the shell left alone. Links to folders are
-    not followed, and results of earlier runs in a folder are left out.
-
-    Args:
-        output: Where the results go; a folder below an input folder is not looked into.
-
-    Raises:
-        ImageError: Nothing there.
-    """
-    found: list[tuple[Path, Path]] = []
-    for text in inputs:
-        if not text:
-            raise UsageError("One of the photos has an empty name.", "Is a variable of the shell not set?")
-        path = Path(text)
-        if path.is_dir():
-            inside = list(_in_folder(path, recursive, output))
-            if not inside:
-                raise ImageError(
-                    f"There are no photos in {show(path)}.", "Add --recursive to look in its sub-folders."
-                )
-            found += inside
-        elif path.exists() or path.is_symlink():
-            found.append((path, Path(path.name)))
-        else:
-            matches = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 (absolute patterns)
-            files = [(match, Path(match.name)) for match in matches if match.is_file()]
-            if not files:
-                raise ImageError(f"There is no photo or folder {show(path)}.")
-            found += files
-    return list(dict.fromkeys(found))
+    data: bytes | None = None
 
 
 def plan_outputs(
-    photos: Sequence[tuple[Path, Path]], output: Path | None, kind: Format | None, several: bool
+    photos: Sequence[tuple[Path, Path]],
+    output: Path | None,
+    kind: Format | None,
+    several: bool,
+    kept: Iterable[Path] = (),
 ) -> list[Item]:
     """Output paths: beside the photos, in the folder `output`, or the file `output`.
 
+    Args:
+        kept: Other files that no result may replace.
+
     Raises:
-        UsageError: Two photos would have one result, or a result would replace its photo.
+        UsageError: Two photos would have one result, a result would replace a photo or what is kept,
+            or the name says another format than `kind`.
     """
     items = []
     for path, relative in photos:
@@ -87,39 +54,50 @@ def plan_outputs(
         elif several or output.is_dir():
             items.append(Item(path, output / (relative if kind is None else _renamed(relative, kind))))
         else:
+            check_name(output, kind)
             items.append(Item(path, output))
-    taken: dict[Path, Path] = {}
+    items = _without_repeats(items)
+    originals = _identities([item.source for item in items] + list(kept))
     for item in items:
-        if item.output in taken:
-            raise UsageError(
-                f"{show(taken[item.output])} and {show(item.source)} would both become {show(item.output)}.",
-                "Denoise them into different folders.",
-            )
-        taken[item.output] = item.source
-        if _same_file(item.source, item.output):
-            raise UsageError(
-                f"The result would replace the photo {show(item.source)}.", "Name another --output."
-            )
+        replaced = originals.get(_identity(item.output))
+        if replaced is not None:
+            _raise_replaces(item, replaced)
     return items
 
 
-def check_comparisons(items: Sequence[Item], overwrite: bool) -> None:
+def check_name(output: Path, kind: Format | None) -> None:
+    """Make sure that a result of this format does not get the name of another one; or `UsageError`."""
+    named = SUFFIXES.get(output.suffix.lower())
+    if kind is not None and named not in {None, kind}:
+        raise UsageError(
+            f"The format asked for is {kind.name}, but {show(output)} is the name of another.",
+            f"Leave --format out, or name it {show(output.with_suffix(kind.suffixes[0]))}.",
+        )
+
+
+def check_comparisons(items: Sequence[Item], overwrite: bool, kept: Iterable[Path] = ()) -> None:
     """Make sure that no comparison replaces a photo, a result, another comparison or, unasked, a file.
 
     Raises:
         UsageError, OutputExists: One would.
     """
-    taken = {path.resolve() for item in items for path in (item.source, item.output)}
+    originals = _identities([item.source for item in items] + list(kept))
+    taken = {os.path.realpath(item.output) for item in items}
     for item in items:
         path = comparison_path(item.output)
-        if path.resolve() in taken:
+        if os.path.realpath(path) in taken or _identity(path) in originals:
             raise UsageError(
                 f"The comparison of {show(item.source)} would replace {show(path)}.",
                 "Denoise into another folder with --output, or one photo at a time.",
             )
-        taken.add(path.resolve())
-        if path.exists() and not overwrite:
-            raise OutputExists(f"{show(path)} exists already.", "Add --overwrite, or name another --output.")
+        taken.add(os.path.realpath(path))
+        if os.path.lexists(path) and not overwrite:
+            raise exists_already(path)
+
+
+def exists_already(output: Path) -> OutputExists:
+    """That a result is there already and may not be replaced."""
+    return OutputExists(f"{show(output)} exists already.", "Add --overwrite, or name another --output.")
 
 
 def default_output(path: Path, kind: Format | None) -> Path:
@@ -137,82 +115,83 @@ def default_output(path: Path, kind: Format | None) -> Path:
     return path.with_name(f"{path.stem}{_RESULT}{suffix}")
 
 
-def parse_shard(text: str | None, environment: Mapping[str, str]) -> tuple[int, int]:
-    """Index (from 0) and number of shards: from `I/N`, else from the cluster engine, else (0, 1).
-
-    Raises:
-        UsageError: Not of the form I/N with I below N, or the engine's numbers have gaps.
-    """
-    if text is None:
-        for names in _SHARD_VARIABLES:
-            index, count, first, step = (_number(environment.get(name, "")) for name in names)
-            if index is not None and count is not None:
-                return _shard_of_array(index, count, first or 0, step or 1)
-        return 0, 1
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if match is None or int(match[1]) >= int(match[2]):
-        raise UsageError(
-            f"The shard {text!r} is not of the form I/N with I from 0 to N-1.", "For example --shard 0/8."
-        )
-    return int(match[1]), int(match[2])
-
-
-def _shard_of_array(index: int, count: int, first: int, step: int) -> tuple[int, int]:
-    place, rest = divmod(index - first, step)
-    if rest or not 0 <= place < count:
-        raise UsageError(
-            f"The cluster's task {index} is not one of {count} evenly numbered ones, so its share of the "
-            "photos is not known.",
-            "Number the tasks without gaps (--array=0-7), or say --shard I/N.",
-        )
-    return place, count
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
-
-
-def remove_leftovers(items: Sequence[Item], older_than: float) -> None:
-    """Delete the unfinished files that a killed run left in the folders of these results.
-
-    Args:
-        older_than: Seconds since the last change; younger files may belong to another computer,
-            whose locks are not seen everywhere.
-    """
-    now = time.time()
-    for folder in {item.output.parent for item in items}:
-        for path in folder.glob(f"{PREFIX}*"):
-            with suppress(FileNotFoundError):  # finished by its process meanwhile
-                if now - path.stat().st_mtime >= older_than:
-                    remove_abandoned(path)
-
-
 def comparison_path(output: Path) -> Path:
     """Path of the picture that shows a result beside its photo: `NAME.compare.png`."""
     return output.with_name(f"{output.stem}{_COMPARISON}.png")
 
 
-def _in_folder(root: Path, recursive: bool, output: Path | None) -> Iterator[tuple[Path, Path]]:
-    results = None if output is None else output.resolve()
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if Path(folder, name).resolve() != results)
-        if not recursive:
-            folders.clear()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and not _is_result(path) and name[0] != ".":
-                yield path, path.relative_to(root)
+def is_result(path: Path) -> bool:
+    """Whether a file has the name of an earlier run's result or comparison."""
+    return path.stem.lower().endswith((_RESULT, _COMPARISON))
 
 
-def _is_result(path: Path) -> bool:
-    return path.stem.endswith((_RESULT, _COMPARISON))
+def _without_repeats(items: Sequence[Item]) -> list[Item]:
+    """The items, without photos that are named twice.
+
+    Raises:
+        UsageError: Two photos would have one result, also where the file system ignores case.
+    """
+    kept: list[Item] = []
+    taken: dict[str, Item] = {}
+    for item in items:
+        place = os.path.realpath(item.output)
+        # As file systems that ignore case and the way accents are written see it.
+        loose = unicodedata.normalize("NFC", place).casefold()
+        other = taken.get(loose)
+        if other is None:
+            taken[loose] = item
+        elif os.path.realpath(other.output) == place or _ignores_case(item.output.parent):
+            if _is_same(item.source, other.source):
+                continue
+            raise UsageError(
+                f"{show(other.source)} and {show(item.source)} would both become {show(item.output)}.",
+                "Denoise them into different folders.",
+            )
+        kept.append(item)
+    return kept
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Whether the file system takes `a` and `A` for one name, as a name that is there shows."""
+    while not folder.is_dir():
+        folder = folder.parent
+    with os.scandir(folder) as entries:
+        names = [folder / entry.name for entry in entries if entry.name.swapcase() != entry.name]
+    path = names[0] if names else folder.resolve()
+    return _is_same(path.with_name(path.name.swapcase()), path)
+
+
+def _raise_replaces(item: Item, replaced: Path) -> None:
+    if _is_same(item.source, item.output):
+        raise UsageError(f"The result would replace the photo {show(item.source)}.", "Name another --output.")
+    raise UsageError(
+        f"The result of {show(item.source)} would replace {show(replaced)}, which this command names too.",
+        "Name another --output; or name a folder, or a pattern in quotes, to denoise its photos again.",
+    )
+
+
+def _identities(paths: Iterable[Path]) -> dict[tuple[int, int] | None, Path]:
+    """The files by what tells one from another, whatever their names."""
+    found = {_identity(path): path for path in paths}
+    found.pop(None, None)
+    return found
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    found = _identity(one)
+    return found is not None and found == _identity(other)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file, links followed; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _renamed(relative: Path, kind: Format) -> Path:
     return (
         relative if SUFFIXES.get(relative.suffix.lower()) == kind else relative.with_suffix(kind.suffixes[0])
     )
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)

@@ -90,17 +90,22 @@ def losses(photo: Photo, encoding: Encoding) -> tuple[str, ...]:
 
 
 @contextmanager
-def writing(path: Path, photo: Photo, encoding: Encoding) -> Iterator[Sink]:
+def writing(
+    path: Path, photo: Photo, encoding: Encoding, *, overwrite: bool = True, mode: int | None = None
+) -> Iterator[Sink]:
     """A sink whose rows become the file `path`, whole or not at all.
 
     Rows have the photo's channels (and alpha, which is dropped where the format has none) and
     `encoding.dtype`.
 
+    Args:
+        overwrite, mode: As `replace` and `mode` of `atomic_write_path`, which says what it raises.
+
     Raises:
         ImageError: The file cannot be written.
     """
     alpha = photo.alpha and encoding.format.alpha
-    with atomic_write_path(path) as temporary:
+    with atomic_write_path(path, replace=overwrite, mode=mode) as temporary:
         if encoding.bits == 32 or not encoding.format.loader:
             collector = _Collector(photo, alpha, encoding)
             yield collector

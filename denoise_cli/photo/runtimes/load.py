@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -28,14 +30,29 @@ class PhotoDenoiser:
         runtime: Runs the network.
         lock: Held while computing, so that photos done at the same time share the memory.
         fits: Pixels of the largest window that the device has memory for, as far as is known.
+
+    It pickles as the name of its weight file and how it was loaded, and is loaded again from there;
+    one of another runtime than ours does not (`TypeError`).
     """
 
-    def __init__(self, architecture: Architecture, runtime: Runtime) -> None:
+    def __init__(
+        self, architecture: Architecture, runtime: Runtime, loaded: Mapping[str, str] | None = None
+    ) -> None:
+        """`loaded`: The arguments with which `load_photo_denoiser` loads it again."""
+        self._loaded = loaded
         self.architecture = architecture
         self.info: ModelInfo = DENOISERS[architecture.name]
         self.runtime = runtime
         self.lock = Lock()
         self.fits = sys.maxsize
+
+    def __reduce__(self) -> tuple[Callable[[], PhotoDenoiser], tuple[()]]:
+        if self._loaded is None:
+            raise TypeError(
+                f"A denoiser that runs on {self.runtime.name} cannot be pickled: "
+                "make it in each process instead."
+            )
+        return partial(load_photo_denoiser, **self._loaded), ()  # type: ignore[arg-type]
 
     @property
     def guided(self) -> bool:
@@ -69,6 +86,7 @@ def load_photo_denoiser(
     architecture = read_header(path)
     if runtime == "auto":
         runtime = "torch" if _wants_torch(device) or why_no_graph(architecture) else "onnx"
+    loaded = {"weights": str(path.resolve()), "device": device, "runtime": runtime}
     if runtime == "onnx":
         if lacking := why_no_graph(architecture):
             raise UsageError(f"There is no ONNX graph of {lacking}.", "Use --runtime torch.")
@@ -76,10 +94,10 @@ def load_photo_denoiser(
             raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
         from denoise_cli.photo.runtimes.onnx_cpu import OnnxRuntime
 
-        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture))
+        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture), loaded)
     from denoise_cli.photo.runtimes.pytorch import TorchRuntime
 
-    return PhotoDenoiser(architecture, TorchRuntime(path, device))
+    return PhotoDenoiser(architecture, TorchRuntime(path, device), loaded)
 
 
 def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:

@@ -1,0 +1,88 @@
+"""End as Ctrl-C does, whatever asks for it: cleaned up, once, and soon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from denoise_cli.cli.console import console
+from denoise_cli.files import remove_unfinished
+
+_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# Seconds in which further signals say the same again; putting things in order takes less.
+_PATIENCE = 8.0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt a command, where it would end the process at once, as between commands."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def ending_on_signals(is_at_work: Callable[[], bool]) -> Iterator[None]:
+    """Let SIGTERM, which cluster engines send, and SIGHUP end the program as Ctrl-C does.
+
+    Exit codes are 130, 143 and 129. Signals that were ignored before, as `nohup` does, stay so.
+
+    Args:
+        is_at_work: Whether a thread is left that does not end; the program does not wait for it.
+    """
+    ending = _Ending()
+    before = {
+        number: signal.signal(number, ending)
+        for number in _NUMBERS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    except BaseException:
+        if ending.number:
+            for number in before:
+                signal.signal(number, signal.SIG_IGN)
+            before.clear()
+            remove_unfinished()
+            if is_at_work():
+                _leave(ending.number)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Ending:
+    """A signal handler that raises once."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._last = -_PATIENCE
+
+    def __call__(self, number: int, _frame: object) -> None:
+        if time.monotonic() - self._last < _PATIENCE:
+            return
+        self.number, self._last = number, time.monotonic()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+
+def _leave(number: int) -> None:
+    """End this process at once; the interpreter would wait for a thread, or crash below it."""
+    if number == signal.SIGINT:
+        console.note("Interrupted.")
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(128 + number)

@@ -1,0 +1,132 @@
+"""Signals end the program once, with the right code, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from denoise_cli import files
+from denoise_cli.cli.signals import ending_on_signals, interruptible
+from denoise_cli.files import atomic_write_path
+from tests.conftest import TERMINAL
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back what a process that ends leaves behind."""
+    monkeypatch.setattr(files, "_at_work", files._AtWork())
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def idle() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("number", "stop", "code"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, None),
+        (signal.SIGTERM, SystemExit, 143),
+        (signal.SIGHUP, SystemExit, 129),
+    ],
+)
+def test_each_signal_ends_the_work_and_later_ones_change_nothing(
+    number: int, stop: type[BaseException], code: int | None, tmp_path: Path
+) -> None:
+    cleaned = []
+
+    def work() -> None:
+        try:
+            with atomic_write_path(tmp_path / "a.png"):
+                os.kill(os.getpid(), number)
+                time.sleep(10)
+        finally:
+            for again in NUMBERS:
+                os.kill(os.getpid(), again)
+                time.sleep(0.001)
+            cleaned.append(list(tmp_path.iterdir()))
+
+    with pytest.raises(stop) as caught, ending_on_signals(idle):
+        work()
+    for again in NUMBERS:
+        os.kill(os.getpid(), again)  # The program is ending, so this is ignored.
+    assert getattr(caught.value, "code", None) == code
+    assert cleaned == [[]]
+
+
+def test_a_file_that_nobody_would_delete_is_deleted(tmp_path: Path) -> None:
+    """As one that a decoder which hangs was to become."""
+    writing = atomic_write_path(tmp_path / "a.png")
+
+    def work() -> None:
+        writing.__enter__()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt), ending_on_signals(idle):
+        work()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        writing.__exit__(None, None, None)
+
+
+def test_signals_that_are_ignored_stay_so() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # by nohup
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with ending_on_signals(idle):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGTERM) is not before[1]
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_ctrl_c_interrupts_commands_and_ends_the_process_between_them() -> None:
+    for outside, inside in (
+        (signal.SIG_DFL, signal.default_int_handler),
+        (signal.SIG_IGN, signal.SIG_IGN),
+        (signal.default_int_handler, signal.default_int_handler),
+    ):
+        signal.signal(signal.SIGINT, outside)
+        with interruptible():
+            assert signal.getsignal(signal.SIGINT) is inside
+        assert signal.getsignal(signal.SIGINT) is outside
+
+
+def test_ctrl_c_thrice_while_a_decoder_hangs(tmp_path: Path) -> None:
+    """Opening a pipe waits in the system until someone writes to it."""
+    os.mkfifo(tmp_path / "a.png")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "denoise_cli", "denoise-image", "a.png", "--device", "cpu"],
+        cwd=tmp_path,
+        env={**os.environ, **TERMINAL},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    # The handler is set for the work alone: see which signals the process catches.
+    while not _catches(process.pid, signal.SIGTERM):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "Interrupted.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def _catches(pid: int, number: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (number - 1) & 1)

@@ -87,6 +87,8 @@ def _describe_plan(batch: BatchPlan, shard: tuple[int, int]) -> None:
         console.note(f"Shard {index} of {count}: {here} of {batch.total} photos.")
     for folder in batch.closed:
         console.note(f"Left out: {show(folder)} may not be read.")
+    if batch.raw:
+        console.note(f"Left out: {counted(batch.raw, 'camera raw file')}, to be developed first.")
     if batch.results:
         console.note(f"Left alone: {counted(batch.results, 'result')} of earlier runs.")
     if batch.skipped:

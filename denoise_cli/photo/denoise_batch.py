@@ -166,7 +166,8 @@ class _Batch:
             return Outcome(item) if skipped else Outcome(item, error=failure)
         outcome = Outcome(item, result)
         try:
-            return self._compared(outcome, source)
+            # A pipe has been read, and holds nothing more.
+            return self._compared(outcome, result.photo.source)
         except Exception as error:
             return replace(outcome, error=as_failure(error, item))
 

@@ -58,6 +58,7 @@ class BatchPlan:
         total: Number of photos in all shares.
         results: Number of results of earlier runs that were named as photos, and left alone.
         closed: Folders that may not be read.
+        raw: Number of camera raw files in the folders, which are left out.
     """
 
     items: tuple[Item, ...]
@@ -66,6 +67,7 @@ class BatchPlan:
     total: int
     results: int
     closed: tuple[Path, ...]
+    raw: int
 
 
 def plan_batch(request: Request) -> BatchPlan:
@@ -124,6 +126,7 @@ def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Foun
         total=total,
         results=len(found.results) + found.matched_results,
         closed=tuple(found.closed),
+        raw=found.raw,
     )
 
 

@@ -6,6 +6,7 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.limits import Limits
 from denoise_cli.photo.files.read import open_photo
+from tests.conftest import Command
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -134,3 +136,12 @@ def test_other_kinds_of_jpeg(marker: int) -> None:
     data[place + 1], data[place + 4] = 0xC1, 12
     with pytest.raises(ImageError, match="12 bits a colour, which is not supported"):
         open_photo(bytes(data))
+
+
+def test_the_option(denoise: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(saved("JPEG", 1_200))
+    refused = denoise("denoise-image", "a.jpg", "--max-pixels", "1")
+    assert refused.returncode == 1
+    assert "too large" in refused.stderr
+    assert "allow it with --max-pixels 2" in refused.stderr
+    assert denoise("denoise-image", "a.jpg", "--max-pixels", "2").returncode == 0

@@ -15,10 +15,12 @@ import tifffile
 from PIL import Image
 
 from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import default_output
 from denoise_cli.photo.files.raw import is_raw_name
 from denoise_cli.photo.files.read import open_photo
+from tests.conftest import Command
 
 
 def smooth(side: int = 64) -> np.ndarray:
@@ -205,6 +207,57 @@ def test_pipes(kind: str, tmp_path: Path) -> None:
     os.close(reader)
     for _ in range(2):
         assert np.concatenate(list(photo.strips(20))).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_data_that_ends_too_soon(progressive: bool) -> None:
+    """Not at the end of the file, where libvips notices, but at a marker in the middle of the pixels."""
+    file = io.BytesIO()
+    Image.fromarray(smooth(256)).save(file, "JPEG", progressive=progressive)
+    data = file.getvalue()
+    middle = (data.index(b"\xff\xda") + len(data)) // 2
+    with pytest.raises(ImageError, match="damaged JPEG"):
+        list(open_photo(data[:middle] + b"\xff\xd9" + data[middle + 2 :]).strips(32))
+
+
+def test_jpeg_oddities_that_do_not_matter() -> None:
+    data = saved("JPEG", smooth())
+    expected = np.concatenate(list(open_photo(data).strips(10)))
+    strange = bytearray(data)
+    scan = data.index(b"\xff\xda")
+    strange[scan + int.from_bytes(data[scan + 2 : scan + 4], "big")] = 7  # coefficients of a progressive scan
+    odd = [
+        data[:-2] + bytes(99) + data[-2:],  # bytes before the end
+        data + b"a trailer",
+        bytes(strange),
+        data[:2] + b"\xff\xfe\0\4ab" + data[2:],
+    ]
+    for changed in odd:
+        assert (np.concatenate(list(open_photo(changed).strips(10))) == expected).all()
+
+
+def test_raw_files_in_a_folder_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    for name in ("1.NEF", "2.cr3", ".3.NEF"):
+        (folder / name).touch()
+    with pytest.raises(ImageError, match=r"no photos in .* but 2 camera raw files"):
+        find_photos([str(folder)], recursive=False)
+    (folder / "1.jpg").write_bytes(saved("JPEG", smooth()))
+    os.mkfifo(folder / "2.jpg")
+    found = find_photos([str(folder)], recursive=False)
+    assert [path.name for path, _ in found.photos] == ["1.jpg"]
+    assert found.raw == 2
+
+
+def test_a_pipe_is_compared_with_its_result(denoise: Command, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, saved("PNG", smooth()))
+    os.close(writer)
+    done = denoise("denoise-image", f"/dev/fd/{reader}", "-o", "a.png", "--side-by-side")
+    os.close(reader)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.compare.png").exists()
 
 
 def test_devices() -> None:

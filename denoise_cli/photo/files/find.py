@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.errors import ImageError, UsageError, counted
 from denoise_cli.photo.files.formats import SUFFIXES, show
 from denoise_cli.photo.files.paths import is_result
+from denoise_cli.photo.files.raw import is_raw_name
 
 # Folders of previews, deleted files and the like, which programs and file servers keep among photos.
 _NOT_ENTERED = frozenset(
@@ -28,12 +29,14 @@ class Found:
         results: Results of earlier runs that were named beside other photos.
         matched_results: Number of such results that patterns matched.
         closed: Folders that may not be read.
+        raw: Number of camera raw files in the folders.
     """
 
     photos: list[tuple[Path, Path]] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
     matched_results: int = 0
     closed: list[Path] = field(default_factory=list)
+    raw: int = 0
 
 
 def find_photos(inputs: Sequence[str], recursive: bool, output: Path | None = None) -> Found:
@@ -55,7 +58,12 @@ def find_photos(inputs: Sequence[str], recursive: bool, output: Path | None = No
             raise UsageError("One of the photos has an empty name.", "Is a variable of the shell not set?")
         path = Path(text)
         if path.is_dir():
-            inside = list(_in_folder(path, recursive, output, found.closed))
+            inside = list(_in_folder(path, recursive, output, found))
+            if not inside and found.raw:
+                raise ImageError(
+                    f"There are no photos in {show(path)} but {counted(found.raw, 'camera raw file')}.",
+                    "Develop them first, for example to 16-bit TIFF files with darktable or RawTherapee.",
+                )
             if not inside and not found.closed:
                 raise ImageError(
                     f"There are no photos in {show(path)}.", "Add --recursive to look in its sub-folders."
@@ -83,13 +91,11 @@ def _raise_nothing(found: Found) -> None:
     )
 
 
-def _in_folder(
-    root: Path, recursive: bool, output: Path | None, closed: list[Path]
-) -> Iterator[tuple[Path, Path]]:
+def _in_folder(root: Path, recursive: bool, output: Path | None, found: Found) -> Iterator[tuple[Path, Path]]:
     results = None if output is None else output.resolve()
 
     def note(error: OSError) -> None:
-        closed.append(Path(error.filename))
+        found.closed.append(Path(error.filename))
 
     for folder, folders, names in os.walk(root, onerror=note):
         folders[:] = sorted(
@@ -99,7 +105,11 @@ def _in_folder(
             folders.clear()
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and not is_result(path) and name[0] != ".":
+            if name[0] == ".":
+                continue
+            found.raw += is_raw_name(path)
+            # A pipe among photos would be waited for.
+            if path.suffix.lower() in SUFFIXES and not is_result(path) and not path.is_fifo():
                 yield path, path.relative_to(root)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -43,6 +44,8 @@ _CHECKS: dict[str, Callable[[BinaryIO, Limits], None]] = {
     "avif": check_heif,
     "heic": check_heif,
 }
+# libjpeg's warnings of pixels that it could not read.
+_UNREAD = re.compile(r"premature end|Premature end|bad \w+ code|bad arithmetic|RST|before marker 0xd[0-7]")
 _READABLE = "PNG, JPEG, TIFF, WebP, AVIF, HEIC and BMP"
 
 
@@ -72,7 +75,7 @@ class Photo:
     notes: tuple[str, ...]
     header: pyvips.Image = field(repr=False)
     source: Path | bytes = field(repr=False)
-    _load: Callable[[], pyvips.Image] = field(repr=False)
+    _load: Callable[[str], pyvips.Image] = field(repr=False)
 
     @cached_property
     def metadata(self) -> Metadata:
@@ -85,18 +88,29 @@ class Photo:
         Raises:
             ImageError: The file is damaged or ends early.
         """
-        try:
-            image = _normalised(self._load(), [])
-            region = pyvips.Region.new(image)
-            for top in range(0, self.height, rows):
-                count = min(rows, self.height - top)
-                data = region.fetch(0, top, self.width, count)
-                strip = np.frombuffer(data, self.dtype).reshape(count, self.width, -1)
-                if self.dtype.kind == "f":
-                    _check_range(strip, self.name)
-                yield strip
-        except pyvips.Error as error:
-            raise _damaged(self.name, self.format, error) from error
+        done = 0
+        # Of JPEG data, libjpeg but warns of what it could not read, and of much that does not matter.
+        for fail_on in ("warning", "truncated") if self.format.name == "jpeg" else ("truncated",):
+            try:
+                for top, strip in self._strips(rows, fail_on):
+                    if top == done:
+                        done += len(strip)
+                        yield strip
+                return
+            except pyvips.Error as error:
+                if fail_on == "truncated" or _UNREAD.search(str(error.detail)):
+                    raise _damaged(self.name, self.format, error) from error
+
+    def _strips(self, rows: int, fail_on: str) -> Iterator[tuple[int, Pixels]]:
+        image = _normalised(self._load(fail_on), [])
+        region = pyvips.Region.new(image)
+        for top in range(0, self.height, rows):
+            count = min(rows, self.height - top)
+            data = region.fetch(0, top, self.width, count)
+            strip = np.frombuffer(data, self.dtype).reshape(count, self.width, -1)
+            if self.dtype.kind == "f":
+                _check_range(strip, self.name)
+            yield top, strip
 
 
 def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
@@ -117,7 +131,7 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
     notes: list[str] = []
     try:
         load = _loader(source, Limits(name, _size(source), max_pixels), kind, notes)
-        raw = load()
+        raw = load("truncated")
         if kind.loader != "heifload":  # libvips counts tiles, too
             _check_single(raw, name)
         image = _normalised(raw, notes)
@@ -184,18 +198,21 @@ def _detect(source: Path | bytes, name: str) -> Format:
 
 def _loader(
     source: Path | bytes, limits: Limits, kind: Format, notes: list[str]
-) -> Callable[[], pyvips.Image]:
-    """What makes a fresh sequential image, nothing decoded yet (BMP: decoded), of a checked file."""
+) -> Callable[[str], pyvips.Image]:
+    """What makes a fresh sequential image, nothing decoded yet (BMP: decoded), of a checked file.
+
+    It takes from what on the library gives up; for TIFF and BMP, that is known.
+    """
     if kind.name == "tiff":
         tiff = TiffSource(source, limits)
         if tiff.left_out:
             notes.append(f"{counted(tiff.left_out, 'preview, mask or overview page')} beside it left out")
-        return tiff.load
+        return lambda fail_on: tiff.load()
     if kind.name == "bmp":
-        return lambda: _load_bmp(source, limits)
+        return lambda fail_on: _load_bmp(source, limits)
     with _opened(source) as file:
         _CHECKS[kind.name](file, limits)
-    return lambda: _load(source, kind)
+    return lambda fail_on: _load(source, kind, fail_on)
 
 
 def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
@@ -205,15 +222,15 @@ def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
     return image.copy(xres=resolution[0], yres=resolution[1])
 
 
-def _load(source: Path | bytes, kind: Format) -> pyvips.Image:
+def _load(source: Path | bytes, kind: Format, fail_on: str) -> pyvips.Image:
     if isinstance(source, bytes):
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
-        image = loader(source, access="sequential", fail_on="truncated")
+        image = loader(source, access="sequential", fail_on=fail_on)
         return as_meant(image, source) if kind.loader == "heifload" else image
     # libvips takes "[...]" at the end of a file name for options; a source does not.
     handle = pyvips.Source.new_from_file(os.fsencode(source))
     loader = getattr(pyvips.Image, f"{kind.loader}_source")
-    image = loader(handle, access="sequential", fail_on="truncated")
+    image = loader(handle, access="sequential", fail_on=fail_on)
     return as_meant(image, source) if kind.loader == "heifload" else image
 
 

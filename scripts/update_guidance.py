@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from denoise_cli.evaluation.guidance.chart import draw_gains
@@ -25,13 +26,13 @@ BLOCK = re.compile(
 )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--page", type=Path, default=PAGE)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     page: Path = arguments.page
     text = page.read_text(encoding="utf-8")
     stored = {match["name"]: read_stored(page, match["name"]) for match in BLOCK.finditer(text)}

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -104,6 +106,16 @@ def denoise_process(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of `scripts/` as a module, to run it in this process."""
+    path = Path(__file__).parents[1] / "scripts" / f"{name}.py"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def write_images(folder: Path, count: int, size: int = 32, seed: int = 0) -> None:

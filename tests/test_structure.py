@@ -50,9 +50,11 @@ ALLOWED = {
     "onnx.layers": {"onnx.protobuf"},
     "onnx.runtime": set(),
     "onnx": _GROUND | {"files", "models", "weights"},
+    "external": _GROUND | {"files", "onnx.runtime", "weights"},
     "evaluation.report": _BASE | {"evaluation.report"},
-    "evaluation.scores": _BASE | {"evaluation.scores", "evaluation.report"},
-    "evaluation.comparison": _BASE | {"evaluation.comparison", "evaluation.scores", "evaluation.report"},
+    "evaluation.scores": _BASE | {"evaluation.scores", "evaluation.report", "external"},
+    "evaluation.comparison": _BASE
+    | {"evaluation.comparison", "evaluation.scores", "evaluation.report", "external"},
     # Guided networks are found and coloured as all others are.
     "evaluation.guidance": _BASE
     | {"evaluation.guidance", "evaluation.scores", "evaluation.report"}

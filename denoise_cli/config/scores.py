@@ -58,7 +58,8 @@ class TestConfig(_ScoreConfig):
     batch_norm: bool = True
     """Take the bundled weights with or without batch normalisation."""
     weights: str | None = None
-    """A weight file or run folder instead of the bundled weights."""
+    """Weights instead of the bundled ones: a file, a run, or a network of another program (an ONNX file,
+    published weights, `package.module:factory`)."""
     noise: str = "basic"
     """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; real: the noisy half of a
     folder of pairs, where it is the default."""

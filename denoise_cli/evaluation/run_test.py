@@ -25,17 +25,16 @@ from denoise_cli.evaluation.scores.scoring import Scores, noisy_images, score
 from denoise_cli.evaluation.scores.test_images import (
     Progress,
     Report,
+    TestNetwork,
     check_noise,
-    find_test_weights,
     load_test_images,
-    load_test_model,
+    load_test_network,
 )
-from denoise_cli.evaluation.scores.windows import Centre, InStrips
-from denoise_cli.files import check_writable, finite, sha256, write_atomic
+from denoise_cli.evaluation.scores.windows import Centre
+from denoise_cli.files import check_writable, finite, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
-from denoise_cli.weights.header import Architecture
-from denoise_cli.weights.store import label_of
+from denoise_cli.text import in_file_name
 
 _PICTURES = 6
 # Larger pictures are shown by their centre.
@@ -53,19 +52,19 @@ def run_test(
     """
     device = resolve_device(launched_device(config.device))
     with join(device) as world:
-        path = find_test_weights(config.model, config.batch_norm, config.weights)
-        architecture, model = load_test_model(config.model, config.batch_norm, config.weights)
         config = with_own_noise(config)
-        folder = config.out or _default_folder(config, architecture, label_of(path))
+        network = load_test_network(config.model, config.batch_norm, config.weights, config.noise)
+        architecture = network.architecture
+        folder = config.out or _default_folder(config, network)
         request = config.model_dump(mode="json", exclude={"device", "out"}) | {
             "model": architecture.name,
             "batch_norm": architecture.batch_norm,
-            "weights": str(path) if label_of(path) else "bundled",
+            "weights": str(network.path) if network.label else "bundled",
         }
         if world.is_main:
             check_replaceable(folder / "scores.json", request, overwrite)
         check_writable(folder)
-        model = model.to(device)
+        model = network.model.to(device)
         with world.main_first():
             source = load_test_images(config.data)
         noise = parse_noise(config.noise)
@@ -75,7 +74,7 @@ def run_test(
         )
         with progress("Scoring", len(source)) as advance:
             scores = score(
-                InStrips(model, denoiser_info(architecture.name)),
+                network.in_strips(),
                 source,
                 noise,
                 device=device,
@@ -87,7 +86,7 @@ def run_test(
             )
         if not world.is_main:
             return None
-    summary = _summarise(config, architecture, path, source, scores, device)
+    summary = _summarise(config, network, source, scores, device)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
@@ -99,8 +98,7 @@ def run_test(
 
 def _summarise(
     config: TestConfig,
-    architecture: Architecture,
-    path: Path,
+    network: TestNetwork,
     source: Images,
     scores: Scores,
     device: torch.device,
@@ -111,18 +109,20 @@ def _summarise(
         found = estimate_mean(getattr(scores, name).numpy(), groups)
         intervals |= {name: found.mean, f"{name}_interval": found.interval}
         intervals |= {f"{name}_left_out": found.left_out} if name in {"psnr", "ssim"} else {}
+    architecture = network.architecture
+    leak = "" if network.external else leakage_note(network.path, config.data.dataset)
     return TestSummary(
         model=architecture.name,
         batch_norm=architecture.batch_norm,
         weights=config.weights or "bundled",
-        sha256=sha256(path),
+        sha256=network.sha256,
         trained_on=architecture.noise,
         guidance=architecture.guidance if architecture.classes else None,
         noise=config.noise,
         dataset=config.data.dataset,
         n=len(source),
         skipped=source.skipped,
-        notes=tuple(filter(None, [leakage_note(path, config.data.dataset)])),
+        notes=(leak,) if leak else (),
         seed=config.seed,
         device=str(device),
         seconds_per_image=scores.seconds_per_image,
@@ -133,13 +133,17 @@ def _summarise(
     )
 
 
-def _default_folder(config: TestConfig, architecture: Architecture, label: str) -> Path:
+def _default_folder(config: TestConfig, network: TestNetwork) -> Path:
     """A folder of its own for each model, data set, noise and weight file."""
     dataset = Path(config.data.dataset).name.lower()
+    noise = config.noise.replace(":", "")
+    if network.external:
+        return Path("results") / f"{in_file_name(network.label)}-{dataset}-{noise}"
+    architecture, label = network.architecture, network.label
     switch = denoiser_info(architecture.name).batch_norm
     setting = ("-bn" if architecture.batch_norm else "-nobn") if switch else ""
     own = f"-{label}" if label else ""
-    return Path("results") / f"{architecture.name}-{dataset}-{config.noise.replace(':', '')}{setting}{own}"
+    return Path("results") / f"{architecture.name}-{dataset}-{noise}{setting}{own}"
 
 
 @torch.inference_mode()

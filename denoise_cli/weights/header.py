@@ -58,6 +58,17 @@ def reject_external_guidance(architecture: Architecture, path: str | Path) -> No
         )
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a weight file names its architecture as this program does; a damaged file counts as ours."""
+    if path.suffix.lower() in _PICKLES:
+        return False
+    try:
+        with safe_open(path, "numpy") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return True
+
+
 def read_header(path: Path) -> Architecture:
     """The architecture of a weight file.
 

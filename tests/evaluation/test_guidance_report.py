@@ -14,7 +14,7 @@ from denoise_cli.evaluation.guidance.gains import build_rows
 from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant, read_guidance
 from denoise_cli.evaluation.guidance.tables import build_guidance_sheets
 from denoise_cli.evaluation.scores.intervals import estimate_mean
-from scripts import update_guidance
+from tests.conftest import load_script
 
 PAGE = "# Guidance\n\nBefore.\n\n<!-- results: gains.json -->\nstale\n<!-- end of results -->\n\nAfter.\n"
 COUNT = 12
@@ -182,7 +182,7 @@ def test_the_figure_has_a_line_per_source_by_noise_level() -> None:
 def update(*arguments: str | Path) -> str | int | None:
     """What the script ends with: nothing or 0, or its message."""
     try:
-        update_guidance.main([str(each) for each in arguments])
+        load_script("update_guidance").main([str(each) for each in arguments])
     except SystemExit as end:
         return end.code
     return None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,10 +16,9 @@ from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.store import find_weights, list_bundled
-from tests.conftest import write_images
+from tests.conftest import load_script, write_images
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_weights.py"
-RECIPES = SCRIPT.parents[1] / "configs" / "weights"
+RECIPES = Path(__file__).parents[2] / "configs" / "weights"
 LIMIT = 2
 
 
@@ -40,15 +37,6 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def load_script() -> ModuleType:
-    """The script as a module."""
-    spec = spec_from_file_location("make_weights", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    script = module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
 def make(stage: str, data: Path, *more: str) -> dict[str, Any]:
     """Run a stage for two steps; returns the card."""
     root = data.parent
@@ -57,14 +45,14 @@ def make(stage: str, data: Path, *more: str) -> dict[str, Any]:
     options = ["--steps", 2, "--limit", LIMIT, "--device", "cpu"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["make_weights.py", stage, *map(str, folders + options), *more])
-        load_script().main()
+        load_script("make_weights").main()
     (card,) = (root / "bundle").glob("*.json")
     found: dict[str, Any] = json.loads(card.read_text())
     return found
 
 
 def test_a_stage_comes_after_what_it_starts_from_and_each_bundled_file_has_one() -> None:
-    stages = load_script().stages()
+    stages = load_script("make_weights").stages()
     recipes = {path.stem: yaml.safe_load(path.read_text()) for path in RECIPES.glob("*.yaml")}
     assert set(recipes) == {name for name in stages if not name.endswith("-nobn")}
     assert len(set(stages)) == len(stages)

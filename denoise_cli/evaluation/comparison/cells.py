@@ -10,6 +10,8 @@ from typing import Any
 from denoise_cli.config import CompareConfig
 from denoise_cli.config.yaml import read_yaml
 from denoise_cli.errors import WeightsError
+from denoise_cli.external.network import ExternalNetwork
+from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
@@ -38,6 +40,7 @@ class Candidate:
         label: What results call it: the run's folder, the file, or `bundled`.
         seed: Training seed; None where that is not known.
         recipe: The run's config, but for seed, device and folder; None where that is not known.
+        external: The network of another program, which `path` only names.
     """
 
     path: Path
@@ -45,6 +48,12 @@ class Candidate:
     architecture: Architecture
     seed: int | None
     recipe: dict[str, Any] | None = None
+    external: ExternalNetwork | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the weights."""
+        return sha256(self.path) if self.external is None else self.external.sha256
 
 
 def cell_names(config: CompareConfig) -> list[CellName]:

@@ -1,4 +1,4 @@
-"""Networks that a comparison names one by one: models, bundled weights, files, runs, folders of runs."""
+"""Networks that a comparison names one by one: models, weights, runs, networks of other programs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 from denoise_cli.errors import UnknownName, WeightsError
 from denoise_cli.evaluation.comparison.cells import Candidate, read_runs
+from denoise_cli.external.load import is_external, load_external
 from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS
 from denoise_cli.models.registry import DENOISERS, letters_of
-from denoise_cli.weights.header import read_header
+from denoise_cli.weights.header import Architecture, read_header
 from denoise_cli.weights.store import find_bundled, label_of, list_bundled
 
 
@@ -25,7 +26,7 @@ def find_networks(names: Sequence[str], batch_norm: bool) -> dict[str, Candidate
     """
     found = [candidate for name in names for candidate in _find(name, batch_norm)]
     found = list({candidate.path.resolve(): candidate for candidate in found}.values())
-    short = [_row_name(candidate.path) for candidate in found]
+    short = [_row_name(candidate) for candidate in found]
     rows = {}
     for name, candidate in zip(short, found, strict=True):
         # Two runs of one name in different folders are told apart by their paths.
@@ -35,6 +36,10 @@ def find_networks(names: Sequence[str], batch_norm: bool) -> dict[str, Candidate
 
 def _find(name: str, batch_norm: bool) -> list[Candidate]:
     path = Path(name)
+    if is_external(name):
+        network = load_external(name)
+        architecture = Architecture("denoiser", network.name, batch_norm=False)
+        return [Candidate(path, name, architecture, None, external=network)]
     if path.exists():
         candidates = read_runs(path)
         if not candidates:
@@ -76,5 +81,7 @@ def _check(candidate: Candidate) -> None:
         )
 
 
-def _row_name(path: Path) -> str:
-    return label_of(path) or path.stem
+def _row_name(candidate: Candidate) -> str:
+    if candidate.external is not None:
+        return candidate.external.name
+    return label_of(candidate.path) or candidate.path.stem

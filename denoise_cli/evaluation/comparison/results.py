@@ -89,7 +89,8 @@ class Cost(Record):
 
     parameters: int
     """Trainable, with batch norm."""
-    gflop_per_megapixel: float
+    gflop_per_megapixel: float | None
+    """None where it is not known, for networks of other programs."""
 
 
 class Picture(Record):

@@ -100,7 +100,7 @@ def run_comparison(
         if not world.is_main:
             return None
     partial.finish()
-    paths = {candidate.path for entry in entries for candidate in entry.candidates}
+    paths = {run.path for entry in entries for run in entry.candidates if run.external is None}
     leaks = sorted({leakage_note(path, config.data.dataset) for path in paths} - {""})
     results = _results(_with_commands(cells, config), config, source, task, tuned, leaks)
     costs = {entry.cell.model: _cost(entry) for entry in entries}
@@ -230,6 +230,9 @@ def _with_published(cell: Cell) -> Cell:
 
 def _cost(entry: _Entry) -> Cost:
     """Of the weights that are scored; of the model with batch norm where there are none."""
+    external = entry.candidates[0].external if entry.candidates else None
+    if external is not None:
+        return Cost(parameters=external.parameters, gflop_per_megapixel=None)
     name = entry.candidates[0].architecture.name if entry.candidates else entry.cell.model
     parameters = count_parameters(build_denoiser(name, batch_norm=True))
     return Cost(parameters=parameters, gflop_per_megapixel=denoiser_info(name).gflop_per_megapixel)

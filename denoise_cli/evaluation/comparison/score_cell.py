@@ -20,9 +20,10 @@ from denoise_cli.evaluation.comparison.results import Cell, Picture, ScoredRun
 from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.evaluation.scores.scoring import Scores, score
 from denoise_cli.evaluation.scores.windows import InStrips
-from denoise_cli.files import finite, sha256
+from denoise_cli.external.network import set_sigma
+from denoise_cli.files import finite
 from denoise_cli.models import denoiser_info
-from denoise_cli.noise.spec import parse_noise
+from denoise_cli.noise.spec import gaussian_level, parse_noise
 from denoise_cli.weights.files import load_weights
 
 Values = NDArray[np.float64]
@@ -59,7 +60,7 @@ class ScoringContext:
 
 def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringContext) -> Cell:
     """Score a network; several runs of one cell are averaged image by image."""
-    sums = [sha256(candidate.path) for candidate in candidates]
+    sums = [candidate.sha256 for candidate in candidates]
     key = key_of(cell.model, cell.batch_norm, cell.noise, sums)
 
     def work() -> tuple[Cell, tuple[Picture, ...]]:
@@ -67,9 +68,8 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringCo
         runs: list[ScoredRun] = []
         pictures: tuple[Picture, ...] = ()
         for candidate, checksum in zip(candidates, sums, strict=True):
-            architecture, model = load_weights(candidate.path)
-            model = model.to(task.device)
-            scores = _score(InStrips(model, denoiser_info(architecture.name)), cell.noise, task)
+            model, scored = _loaded(candidate, cell.noise, task)
+            scores = _score(scored, cell.noise, task)
             if not runs:
                 title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
                 pictures = task.gallery.add(title, cell.noise, model, task.device)
@@ -79,7 +79,7 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringCo
                 ScoredRun(
                     weights=candidate.label,
                     sha256=checksum,
-                    trained_on=architecture.noise,
+                    trained_on=candidate.architecture.noise,
                     seed=candidate.seed,
                     psnr=psnr,
                     ssim=ssim,
@@ -119,6 +119,17 @@ def score_method(
 
     key = key_of(method, None, noise, [f"{name}={value}" for name, value in settings.items()])
     return _once(key, noise, task, work)
+
+
+def _loaded(candidate: Candidate, noise: str, task: ScoringContext) -> tuple[nn.Module, nn.Module]:
+    """A network on its device, and the same in strips where large pictures can be cut into them."""
+    if candidate.external is None:
+        architecture, model = load_weights(candidate.path)
+        model = model.to(task.device)
+        return model, InStrips(model, denoiser_info(architecture.name))
+    model = candidate.external.module.to(task.device)
+    set_sigma(model, gaussian_level(noise))
+    return model, model
 
 
 def _once(

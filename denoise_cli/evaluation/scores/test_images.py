@@ -16,12 +16,17 @@ from denoise_cli.data.pairs import LAYOUT
 from denoise_cli.data.source import Images, centre_cropped
 from denoise_cli.errors import DataError, WeightsError
 from denoise_cli.evaluation.report.record import Record
+from denoise_cli.evaluation.scores.windows import InStrips
+from denoise_cli.external.load import is_external, load_external
+from denoise_cli.external.network import set_sigma
+from denoise_cli.files import sha256
 from denoise_cli.metrics import WINDOW
+from denoise_cli.models import denoiser_info
 from denoise_cli.models.registry import DEFAULT_MODEL
-from denoise_cli.noise.spec import NoiseSpec, is_real
+from denoise_cli.noise.spec import NoiseSpec, gaussian_level, is_real
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.header import Architecture
-from denoise_cli.weights.store import find_bundled, find_weights
+from denoise_cli.weights.store import find_bundled, find_weights, label_of
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -64,6 +69,53 @@ def load_test_model(
     if name is not None and architecture.name != name:
         raise WeightsError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
     return architecture, model
+
+
+@dataclass(frozen=True, slots=True)
+class TestNetwork:
+    """The denoiser that a test scores.
+
+    Attributes:
+        label: What tells its results from those of bundled weights; empty for these.
+        path: Its file; for a network of another program only its name.
+        external: Whether it is one of another program.
+    """
+
+    __test__ = False
+
+    architecture: Architecture
+    model: nn.Module
+    path: Path
+    label: str
+    sha256: str
+    external: bool
+
+    def in_strips(self) -> nn.Module:
+        """The network, cutting large pictures into strips where it can."""
+        if self.external:
+            return self.model
+        return InStrips(self.model, denoiser_info(self.architecture.name))
+
+
+def load_test_network(name: str | None, batch_norm: bool, weights: str | None, noise: str) -> TestNetwork:
+    """As `load_test_model`; `weights` may also name a network of another program.
+
+    Args:
+        noise: What it will be scored under, for networks that take the noise level.
+    """
+    if weights is not None and is_external(weights):
+        if name is not None:
+            raise WeightsError(
+                f"{weights} is a network of another program, not a {name}.", "Leave the model name out."
+            )
+        network = load_external(weights)
+        set_sigma(network.module, gaussian_level(noise))
+        architecture = Architecture("denoiser", network.name, batch_norm=False)
+        label = network.name.replace(":", ".")
+        return TestNetwork(architecture, network.module, Path(weights), label, network.sha256, external=True)
+    path = find_test_weights(name, batch_norm, weights)
+    architecture, model = load_test_model(name, batch_norm, weights)
+    return TestNetwork(architecture, model, path, label_of(path), sha256(path), external=False)
 
 
 def find_test_weights(name: str | None, batch_norm: bool, weights: str | None) -> Path:

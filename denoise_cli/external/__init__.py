@@ -1,0 +1,1 @@
+"""Networks of other programs: ONNX files, published weights, and functions that make one."""

@@ -119,9 +119,9 @@ def pack_directory(
         plain = entry if big else _narrowed(entry, directory.order)
         entries[tag] = plain.kind, plain.count, in_order(plain, directory.order, order)
     number = len(entries) + len(directory.below)
-    table = struct.pack(order + counter, number)
+    table = bytearray(struct.pack(order + counter, number))
     start = place + len(table) + number * width + room
-    after = b""
+    after = bytearray()
     for tag in sorted({*entries, *directory.below}):
         if tag in directory.below:
             value = struct.pack(order + pointer, start + len(after))
@@ -134,7 +134,7 @@ def pack_directory(
                 after += data
         after += bytes(len(after) % 2)
         table += struct.pack(order + "HH" + pointer, tag, kind, count) + value.ljust(room, b"\0")
-    return table + struct.pack(order + pointer, following) + after
+    return bytes(table) + struct.pack(order + pointer, following) + bytes(after)
 
 
 def pack_block(directory: Directory) -> bytes:

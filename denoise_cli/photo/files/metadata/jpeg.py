@@ -26,6 +26,8 @@ _DROPPED = {
 _MOST = 65533
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _PIECE = 1 << 20
+# Scans of a picture and tables between them; there are some ten of them.
+_MOST_SCANS = 10_000
 
 
 def read(file: BinaryIO) -> Metadata:
@@ -167,7 +169,10 @@ def _next_marker(file: BinaryIO) -> int:
     """The next marker that begins a segment or ends the picture, after which `file` is left; 0: none."""
     start = file.tell()
     held = b""
-    while piece := file.read(_PIECE):
+    size = 64
+    while piece := file.read(size):
+        # Few bytes where markers are close to each other.
+        size = min(2 * size, _PIECE)
         held += piece
         found = _MARKER.search(held)
         if found:
@@ -179,12 +184,13 @@ def _next_marker(file: BinaryIO) -> int:
 
 def _end_of_picture(file: BinaryIO) -> int:
     """The place after the first picture, from its first scan on; 0 where it does not end."""
-    while True:
+    for _ in range(_MOST_SCANS):
         length = int.from_bytes(file.read(2))
         file.seek(max(0, length - 2), 1)
         marker = _next_marker(file)
         if marker in {0, _EOI}:
             return file.tell() if marker else 0
+    return 0
 
 
 def _segment(marker: int, body: bytes) -> bytes:

@@ -99,7 +99,7 @@ def read(file: BinaryIO) -> Metadata:
     )
     extra = exif.numbers(entries.get(_EXTRA), order)
     return Metadata(
-        exif=exif.pack_block(in_exif) if in_exif.entries or in_exif.below else b"",
+        exif=exif.pack_block(in_exif) if in_exif.entries.keys() - exif.RESOLUTION or in_exif.below else b"",
         xmp=_bytes(own, _XMP),
         icc=_bytes(own, _ICC),
         photoshop=_resources(own),

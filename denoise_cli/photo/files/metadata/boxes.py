@@ -108,27 +108,17 @@ def properties_of(meta: Meta, item: int) -> list[tuple[bytes, int, int]]:
 
 
 def kinds(meta: Meta) -> dict[int, bytes]:
-    """The kinds of the items."""
+    """The kinds of the items; of those of the kind `mime` the content type."""
     start, stop = meta.boxes[b"iinf"]
     data = meta.data
     result = {}
-    for kind, inner, _ in boxes_in(data, start + 8 + (8 if data[start + 8] else 6), stop):
+    for kind, inner, end in boxes_in(data, start + 8 + (8 if data[start + 8] else 6), stop):
         if kind == b"infe" and data[inner] >= 2:
             size = 4 if data[inner] == 3 else 2
             item = int.from_bytes(data[inner + 4 : inner + 4 + size])
-            result[item] = data[inner + 6 + size : inner + 10 + size]
+            name, *rest = data[inner + 6 + size : end].split(b"\0", 2)
+            result[item] = rest[0] if name[:4] == b"mime" and rest else name[:4]
     return result
-
-
-def content_type(meta: Meta, item: int) -> bytes:
-    """The content type of a `mime` item."""
-    start, stop = meta.boxes[b"iinf"]
-    data = meta.data
-    for kind, inner, end in boxes_in(data, start + 8 + (8 if data[start + 8] else 6), stop):
-        size = 4 if data[inner] == 3 else 2
-        if kind == b"infe" and int.from_bytes(data[inner + 4 : inner + 4 + size]) == item:
-            return data[inner + 10 + size : end].split(b"\0")[1]
-    return b""
 
 
 def references(meta: Meta) -> Iterator[tuple[bytes, int, list[int]]]:
@@ -184,7 +174,7 @@ def extents(meta: Meta) -> Iterator[Extent]:
 
 def item_data(file: BinaryIO, meta: Meta, item: int, most: int) -> bytes:
     """The first bytes of an item."""
-    result = b""
+    result = bytearray()
     for extent in extents(meta):
         if extent.item != item or len(result) >= most:
             continue
@@ -195,4 +185,4 @@ def item_data(file: BinaryIO, meta: Meta, item: int, most: int) -> bytes:
         elif extent.method == 0:
             file.seek(extent.start)
             result += file.read(length)
-    return result
+    return bytes(result)

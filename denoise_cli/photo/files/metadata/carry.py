@@ -51,6 +51,9 @@ def convert(
         return metadata, metadata.dropped
     lost = [*metadata.dropped, *metadata.only_here]
     fields: dict[str, Any] = {"xmp": xmp.unannounced(metadata.xmp), "icc": metadata.icc}
+    if metadata.exif and exif.read_block(metadata.exif) is None:
+        lost.append("damaged EXIF data")
+        metadata = replace(metadata, exif=b"")
     cicp = metadata.cicp
     if cicp is not None and "cicp" not in container.holds:
         fields["cicp"] = None

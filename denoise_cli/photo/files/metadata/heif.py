@@ -10,7 +10,6 @@ from denoise_cli.photo.files.metadata import exif
 from denoise_cli.photo.files.metadata.av1 import Av1, read_av1
 from denoise_cli.photo.files.metadata.boxes import (
     Meta,
-    content_type,
     find_meta,
     first_tile,
     item_data,
@@ -21,7 +20,7 @@ from denoise_cli.photo.files.metadata.boxes import (
 )
 from denoise_cli.photo.files.metadata.types import Metadata
 
-_EXIF, _XMP, _RDF = b"Exif", b"XMP", b"application/rdf+xml"
+_EXIF, _XMP = b"Exif", b"application/rdf+xml"
 _MOST = 1 << 26
 # Names of auxiliary pictures that hold transparency, which is read.
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
@@ -87,18 +86,11 @@ def read(file: BinaryIO) -> Metadata:
     """The metadata of an AVIF or HEIC file; `struct.error` or `LookupError` where it is damaged."""
     seen = look_at(file)
     meta = parse(find_meta(file))
-    found = {}
+    about = {item: to for name, item, to in references(meta) if name == b"cdsc"}
+    found: dict[bytes, bytes] = {}
     for item, kind in kinds(meta).items():
-        about = [to for name, source, to in references(meta) if name == b"cdsc" and source == item]
-        word = (
-            _EXIF
-            if kind == b"Exif"
-            else _XMP
-            if kind == b"mime" and content_type(meta, item) == _RDF
-            else b""
-        )
-        if word and word not in found and (not about or meta.primary in about[0]):
-            found[word] = item_data(file, meta, item, _MOST)
+        if kind in {_EXIF, _XMP} and kind not in found and meta.primary in about.get(item, [meta.primary]):
+            found[kind] = item_data(file, meta, item, _MOST)
     block = found.get(_EXIF, b"")
     # The pixels were turned as the file says elsewhere.
     block = exif.upright(block[4 + int.from_bytes(block[:4]) :])

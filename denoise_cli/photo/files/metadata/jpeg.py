@@ -26,6 +26,10 @@ _DROPPED = {
 _MOST = 65533
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _PIECE = 1 << 20
+# Cameras fill their files up; other pictures are larger.
+_PADDING = 512
+# Scans of a picture and tables between them; there are some ten of them.
+_MOST_SCANS = 10_000
 
 
 def read(file: BinaryIO) -> Metadata:
@@ -47,13 +51,14 @@ def read(file: BinaryIO) -> Metadata:
     if colours == 4:  # the colours are converted to sRGB
         kept = [(marker, body) for marker, body in kept if not body.startswith(_ICC)]
     end = _end_of_picture(file)
-    follows = end if end and file.seek(0, 2) > end else 0
+    behind = file.seek(0, 2) - end if end else 0
     packet = _packet(kept)
     for marker, body in kept:
         word = _only_here(marker, body)
         if word:
             only_here.append(word)
-    if follows:
+    pictures = behind > _PADDING or xmp.announces(packet)
+    if pictures and behind:
         only_here.append("gain map" if b"hdrgm" in packet else "data behind the picture")
     return Metadata(
         exif=_first(kept, _APP1, _EXIF),
@@ -63,10 +68,11 @@ def read(file: BinaryIO) -> Metadata:
             body[len(_PHOTOSHOP) :] for m, body in kept if m == _APP13 and body.startswith(_PHOTOSHOP)
         ),
         resolution=_resolution(kept),
-        blocks=Blocks(b"".join(_segment(*one) for one in kept), trailer=follows),
+        blocks=Blocks(b"".join(_segment(*one) for one in kept), trailer=end if behind else 0),
         only_here=tuple(dict.fromkeys(only_here)),
         dropped=tuple(dict.fromkeys(dropped)),
-        kept=() if not follows else ("what follows the picture in the file (a gain map, previews, a video)",),
+        kept=("what follows the picture in the file (a gain map, previews, a video)",)
+        * (pictures and behind > 0),
     )
 
 
@@ -167,7 +173,10 @@ def _next_marker(file: BinaryIO) -> int:
     """The next marker that begins a segment or ends the picture, after which `file` is left; 0: none."""
     start = file.tell()
     held = b""
-    while piece := file.read(_PIECE):
+    size = 64
+    while piece := file.read(size):
+        # Few bytes where markers are close to each other.
+        size = min(2 * size, _PIECE)
         held += piece
         found = _MARKER.search(held)
         if found:
@@ -179,12 +188,13 @@ def _next_marker(file: BinaryIO) -> int:
 
 def _end_of_picture(file: BinaryIO) -> int:
     """The place after the first picture, from its first scan on; 0 where it does not end."""
-    while True:
+    for _ in range(_MOST_SCANS):
         length = int.from_bytes(file.read(2))
         file.seek(max(0, length - 2), 1)
         marker = _next_marker(file)
         if marker in {0, _EOI}:
             return file.tell() if marker else 0
+    return 0
 
 
 def _segment(marker: int, body: bytes) -> bytes:

@@ -33,7 +33,7 @@ _WORDS = {
 _XMP = b"XML:com.adobe.xmp"
 _SRGB = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 # More than any profile or packet; a deflated chunk may say that it is of any size.
-_MOST = 1 << 26
+_MOST = 1 << 25
 
 
 def read(file: BinaryIO) -> Metadata:
@@ -47,7 +47,7 @@ def read(file: BinaryIO) -> Metadata:
     parts: tuple[list[bytes], list[bytes]] = ([], [])
     dropped, only_here = [], []
     first: dict[bytes, bytes] = {}
-    xmp = b""
+    packets = []
     for name, body, raw, after in chunks[1:]:
         if name in _OF_THE_PIXELS or (name in _OF_THE_TYPE and not same) or not name[0] & 32:
             continue
@@ -63,7 +63,7 @@ def read(file: BinaryIO) -> Metadata:
         if name in _TEXTS:
             key = body.split(b"\0", 1)[0]
             if key == _XMP:
-                xmp = xmp or _text(body)
+                packets.append(body)
             else:
                 only_here.append(f"text {key.decode('latin-1')}")
         elif name not in _COLOUR | _OF_THE_TYPE | {b"eXIf", b"pHYs"}:
@@ -71,7 +71,7 @@ def read(file: BinaryIO) -> Metadata:
     icc, cicp = _colour(first, kind)
     return Metadata(
         exif=first.get(b"eXIf", b""),
-        xmp=xmp,
+        xmp=_text(packets[0]) if packets else b"",
         icc=icc,
         cicp=cicp,
         resolution=_resolution(first.get(b"pHYs", b"")),
@@ -161,7 +161,7 @@ def _resolution(body: bytes) -> Resolution | None:
     x, y, unit = struct.unpack(">IIB", body)
     if unit == 1:
         return Resolution(Fraction(x, 100), Fraction(y, 100), Resolution.CENTIMETRE)
-    return Resolution(Fraction(x), Fraction(y), Resolution.NONE)
+    return None if x == y else Resolution(Fraction(x), Fraction(y), Resolution.NONE)
 
 
 def _text(body: bytes) -> bytes:

@@ -17,7 +17,7 @@ _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG = 0x20, 0x10, 0x08, 0x04
 
 def read(file: BinaryIO) -> Metadata:
     """The metadata of a WebP file; `struct.error` where it is damaged."""
-    head = tail = b""
+    head, tail = b"", []
     found: dict[bytes, bytes] = {}
     only_here = []
     lossless = False
@@ -29,7 +29,7 @@ def read(file: BinaryIO) -> Metadata:
         if name == _ICC:
             head = head or _chunk(name, body)
             continue
-        tail += _chunk(name, body)
+        tail.append(_chunk(name, body))
         if name not in {_EXIF, _XMP}:
             only_here.append(f"{name.decode('latin-1')} chunk")
     return Metadata(
@@ -37,7 +37,7 @@ def read(file: BinaryIO) -> Metadata:
         xmp=found.get(_XMP, b""),
         icc=found.get(_ICC, b""),
         resolution=exif.resolution(exif.read_block(found.get(_EXIF, b"").removeprefix(b"Exif\0\0"))),
-        blocks=Blocks(head, tail),
+        blocks=Blocks(head, b"".join(tail)),
         only_here=tuple(dict.fromkeys(only_here)),
         lossless=lossless,
     )

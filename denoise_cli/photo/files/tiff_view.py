@@ -23,8 +23,8 @@ _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 5, 7, 
 _COLOURS, _SAMPLES, _PLANAR, _ORIENTATION, _DESCRIPTION, _EXTRA_SAMPLES = 262, 277, 284, 274, 270, 338
 _PER_SAMPLE = (258, 339)
 # Size, depth, compression, colours, fax options, predictor, palette, tiles, JPEG tables, YCbCr.
-_PIXEL_TAGS = (256, 257, 258, 259, 266, 277, 278, 284, 292, 293, 317, 320, 322, 323, 332, 338, 339)
-_PIXEL_TAGS += (347, 529, 530, 531, 532, 34016, 50674)
+_PIXEL_TAGS = {256, 257, 258, 259, 266, 277, 278, 284, 292, 293, 317, 320, 322, 323, 332, 338, 339}
+_PIXEL_TAGS |= {347, 529, 530, 531, 532, 34016, 50674}
 # Description, orientation, resolution and its unit, XMP, IPTC, Photoshop's resources, ICC profile.
 _METADATA = {
     270: {_ASCII},

@@ -35,7 +35,7 @@ class DenoiseConfig(Section):
     """png, jpeg, tiff, webp, avif, heic or bmp (default: that of the photo)."""
     quality: int | None = Field(None, ge=1, le=100)
     """Quality of lossy formats; 100 is lossless in WebP, AVIF and HEIC (default 95)."""
-    bits: Literal[8, 16, 32] | None = None
+    bits: Literal[8, 10, 12, 16, 32] | None = None
     """Bits per colour value; 32 is float (default: that of the photo)."""
     strength: float = Field(1.0, ge=0, le=1)
     """Share of the noise found that is removed."""

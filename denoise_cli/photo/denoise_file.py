@@ -14,10 +14,11 @@ from denoise_cli.files import permissions, why_no_file
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.photo.denoise_rows import Controls, denoise_rows
+from denoise_cli.photo.files.encoding import choose_encoding, losses
 from denoise_cli.photo.files.formats import SUFFIXES, Format, format_of, show
 from denoise_cli.photo.files.paths import check_name, exists_already
 from denoise_cli.photo.files.read import Photo, open_photo
-from denoise_cli.photo.files.write import choose_encoding, losses, writing
+from denoise_cli.photo.files.write import writing
 from denoise_cli.photo.first_look import FirstLook, take_first_look
 from denoise_cli.photo.pixels.fade import Limits, limits_of
 from denoise_cli.photo.pixels.noise_level import Noise

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from denoise_cli.photo.denoise_file import Settings, denoise_file
+from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 from denoise_cli.weights.header import Architecture
@@ -23,3 +29,19 @@ class IdentityRuntime:
 @pytest.fixture
 def identity() -> PhotoDenoiser:
     return PhotoDenoiser(Architecture("denoiser", "cae", True), IdentityRuntime())
+
+
+Rewrite = Callable[..., tuple[str, ...]]
+
+
+@pytest.fixture
+def rewrite(identity: PhotoDenoiser) -> Rewrite:
+    """Write a photo (a path, or the bytes of a file) anew, unchanged, and return the notes on it."""
+
+    def run(source: Path | bytes, output: Path, **settings: Any) -> tuple[str, ...]:
+        choices = Settings(Controls(strength=0), **settings)
+        notes = denoise_file(source, output, identity, choices, lambda share: None).notes
+        # That of every photo that is left as it is.
+        return tuple(note for note in notes if "no noise was found" not in note)
+
+    return run

@@ -16,7 +16,7 @@ class Format:
     Attributes:
         name: What the user writes after `--format`.
         suffixes: File name endings, the usual one first.
-        depths: Bits per colour value that can be written, integer depths first; 32 is float.
+        depths: Bits per colour value that can be written, the one for other depths last; 32 is float.
         alpha: Whether it holds transparency.
         lossy: Whether it takes a quality.
         loader: libvips loader, or empty where another library reads it.
@@ -35,10 +35,10 @@ FORMATS: dict[str, Format] = {
     for entry in (
         Format("png", (".png",), (8, 16), alpha=True, lossy=False, loader="pngload"),
         Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), (8,), alpha=False, lossy=True, loader="jpegload"),
-        Format("tiff", (".tif", ".tiff"), (8, 16, 32), alpha=True, lossy=False, loader="tiffload"),
+        Format("tiff", (".tif", ".tiff"), (8, 32, 16), alpha=True, lossy=False, loader="tiffload"),
         Format("webp", (".webp",), (8,), alpha=True, lossy=True, loader="webpload"),
-        Format("avif", (".avif",), (8,), alpha=True, lossy=True, loader="heifload"),
-        Format("heic", (".heic", ".heif"), (8,), alpha=True, lossy=True, loader="heifload"),
+        Format("avif", (".avif",), (8, 12, 10), alpha=True, lossy=True, loader="heifload"),
+        Format("heic", (".heic", ".heif"), (8, 12, 10), alpha=True, lossy=True, loader="heifload"),
         Format("bmp", (".bmp",), (8,), alpha=False, lossy=False, loader=""),
     )
 }

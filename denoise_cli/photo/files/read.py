@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyvips
@@ -19,13 +19,14 @@ from denoise_cli.photo.files.bmp import read_bmp
 from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
+from denoise_cli.photo.files.heif_pixels import as_meant
 from denoise_cli.photo.files.limits import Limits
+from denoise_cli.photo.files.metadata.carry import opened, read_metadata
+from denoise_cli.photo.files.metadata.types import Metadata
 from denoise_cli.photo.files.raw import is_raw_head, is_raw_name, raw_error
-from denoise_cli.photo.files.tiff_exif import read_exif
 from denoise_cli.photo.files.tiff_view import TiffSource
 from denoise_cli.photo.pixels.types import FLOAT_MOST, Pixels
 
-EXIF = "exif-data"
 _DTYPES: dict[str, np.dtype[Any]] = {
     "uchar": np.dtype(np.uint8),
     "ushort": np.dtype(np.uint16),
@@ -59,7 +60,7 @@ class Photo:
         alpha: Whether an alpha channel follows the colour channels.
         dtype: uint8, uint16, or float32 in [0, 1].
         notes: What had to be converted, for the user.
-        header: libvips image that carries the metadata.
+        header: libvips image of the pixels.
         source: The file, or all of it where it came through a pipe.
     """
 
@@ -74,6 +75,11 @@ class Photo:
     header: pyvips.Image = field(repr=False)
     source: Path | bytes = field(repr=False)
     _load: Callable[[str], pyvips.Image] = field(repr=False)
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What the file holds beside the pixels."""
+        return read_metadata(self.source, self.format.name)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         """All pixels from top to bottom, (<= rows, W, channels [+ 1 for alpha]) at a time.
@@ -128,10 +134,6 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
         if kind.loader != "heifload":  # libvips counts tiles, too
             _check_single(raw, name)
         image = _normalised(raw, notes)
-        exif = read_exif(source) if kind.name == "tiff" else None
-        if exif is not None:
-            image = image.copy()
-            image.set_type(pyvips.GValue.blob_type, EXIF, exif)
     except pyvips.Error as error:
         raise _damaged(name, kind, error) from error
     if image.format not in _DTYPES:
@@ -165,10 +167,6 @@ def _held(path: Path, name: str) -> Path | bytes:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def _opened(source: Path | bytes) -> BinaryIO:
-    return cast(BinaryIO, io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"))
-
-
 def _size(source: Path | bytes) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
 
@@ -178,7 +176,7 @@ def _detect(source: Path | bytes, name: str) -> Format:
     if isinstance(source, Path) and source.is_dir():
         raise ImageError(f"{name} is a folder.")
     try:
-        with _opened(source) as file:
+        with opened(source) as file:
             head = file.read(SNIFFED)
     except OSError as error:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
@@ -207,13 +205,13 @@ def _loader(
         return lambda fail_on: tiff.load()
     if kind.name == "bmp":
         return lambda fail_on: _load_bmp(source, limits)
-    with _opened(source) as file:
+    with opened(source) as file:
         _CHECKS[kind.name](file, limits)
     return lambda fail_on: _load(source, kind, fail_on)
 
 
 def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
-    with _opened(source) as file:
+    with opened(source) as file:
         pixels, resolution = read_bmp(file, limits)
     image = pyvips.Image.new_from_array(pixels)
     return image.copy(xres=resolution[0], yres=resolution[1])
@@ -222,11 +220,13 @@ def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
 def _load(source: Path | bytes, kind: Format, fail_on: str) -> pyvips.Image:
     if isinstance(source, bytes):
         loader = getattr(pyvips.Image, f"{kind.loader}_buffer")
-        return loader(source, access="sequential", fail_on=fail_on)
+        image = loader(source, access="sequential", fail_on=fail_on)
+        return as_meant(image, source) if kind.loader == "heifload" else image
     # libvips takes "[...]" at the end of a file name for options; a source does not.
     handle = pyvips.Source.new_from_file(os.fsencode(source))
     loader = getattr(pyvips.Image, f"{kind.loader}_source")
-    return loader(handle, access="sequential", fail_on=fail_on)
+    image = loader(handle, access="sequential", fail_on=fail_on)
+    return as_meant(image, source) if kind.loader == "heifload" else image
 
 
 def _check_range(strip: Pixels, name: str) -> None:

@@ -21,6 +21,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -45,7 +46,7 @@ def samples() -> Iterator[tuple[str, bytes]]:
     rgb = Image.fromarray(pixels[..., :3])
     modes = {mode: rgb.convert(mode) for mode in ("L", "P", "1", "CMYK", "RGB")}
     modes["RGBA"] = Image.fromarray(pixels)
-    for kind, mode, options in (
+    plain: tuple[tuple[str, str, dict[str, Any]], ...] = (
         *[("PNG", mode, {}) for mode in ("L", "P", "1", "RGB", "RGBA")],
         *[("JPEG", mode, {"progressive": late}) for mode in ("L", "RGB", "CMYK") for late in (False, True)],
         *[("WEBP", mode, {"lossless": exact}) for mode in ("RGB", "RGBA") for exact in (False, True)],
@@ -57,7 +58,8 @@ def samples() -> Iterator[tuple[str, bytes]]:
             for name in ("tiff_lzw", "packbits", "jpeg")
         ],
         *[("TIFF", "1", {"compression": "group4"}), ("TIFF", "P", {}), ("TIFF", "CMYK", {})],
-    ):
+    )
+    for kind, mode, options in plain:
         file = io.BytesIO()
         modes[mode].save(file, kind, **options)
         yield kind, file.getvalue()
@@ -65,13 +67,12 @@ def samples() -> Iterator[tuple[str, bytes]]:
     header = struct.pack("<IiiHHIIiiII", 40, 56, 48, 1, 8, 1, 0, 0, 0, 0, 0)
     yield "BMP", b"BM" + struct.pack("<III", 0, 0, 54 + 1024) + header + bytes(1024) + runs
     for dtype in ("u1", "u2", "f4"):
-        stored = pixels[..., :3].astype(dtype) / (1 if dtype[0] == "u" else 255)
-        for options in ({"rowsperstrip": 8}, {"tile": (16, 32)}, {"bigtiff": True}, {"byteorder": ">"}):
+        stored = (pixels[..., :3] / (1 if dtype[0] == "u" else 255)).astype(dtype)
+        layouts: list[dict[str, Any]] = [{"rowsperstrip": 8}, {"tile": (16, 32)}, {"bigtiff": True}]
+        for options in layouts:
             for planes in ("contig", "separate"):
                 file = io.BytesIO()
-                data = (
-                    stored.astype(dtype) if planes == "contig" else np.moveaxis(stored.astype(dtype), -1, 0)
-                )
+                data = stored if planes == "contig" else np.moveaxis(stored, -1, 0)
                 tifffile.imwrite(
                     file, data, photometric="rgb", planarconfig=planes, compression="zlib", **options
                 )

@@ -21,6 +21,8 @@ _USUAL_MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
 _OLD_HEADER, _USUAL_HEADER = 12, 40
 # Others with these numbers for a coding are of OS/2, where they mean something else.
 _MASK_HEADERS = {_USUAL_HEADER, 52, 56, 108, 124}
+# As libvips has it; also what is no resolution.
+_MOST_PER_METRE = 1_000_000_000
 # Rows that are unpacked at a time.
 _ROWS = 64
 
@@ -89,7 +91,7 @@ def _read_header(file: BinaryIO, limits: Limits) -> _Header:
         width, height, _, bits = struct.unpack("<iiHH", data[:12])
         # Short headers of OS/2 leave out what follows.
         coding, _, *given, colours = struct.unpack("<IIiiI", data.ljust(36, b"\0")[12:32])
-        metre = [value if value > 0 else 1000 for value in given]
+        metre = [value if 0 < value < _MOST_PER_METRE else 1000 for value in given]
     if coding in _INSIDE and length >= _USUAL_HEADER:
         kind = _INSIDE[coding]
         raise ImageError(f"{limits.name} is a BMP file with a {kind} file in it, which is not supported.")
@@ -143,7 +145,8 @@ def _numbers(rows: NDArray[np.uint8], header: _Header) -> NDArray[np.uint8]:
     """Palette numbers (h, W)."""
     if header.bits < 8 and header.coding == _PLAIN:
         shifts = np.arange(8 - header.bits, -1, -header.bits, dtype=np.uint8)
-        rows = (rows[..., None] >> shifts & ((1 << header.bits) - 1)).reshape(len(rows), -1)
+        split = rows[..., None] >> shifts & np.uint8((1 << header.bits) - 1)
+        rows = split.reshape(len(rows), -1)
     return rows[:, : header.width]
 
 

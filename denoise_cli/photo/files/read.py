@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import re
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyvips
@@ -22,7 +21,7 @@ from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
 from denoise_cli.photo.files.heif_pixels import as_meant
 from denoise_cli.photo.files.limits import Limits
-from denoise_cli.photo.files.metadata.carry import read_metadata
+from denoise_cli.photo.files.metadata.carry import opened, read_metadata
 from denoise_cli.photo.files.metadata.types import Metadata
 from denoise_cli.photo.files.raw import is_raw_head, is_raw_name, raw_error
 from denoise_cli.photo.files.tiff_view import TiffSource
@@ -168,10 +167,6 @@ def _held(path: Path, name: str) -> Path | bytes:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
-def _opened(source: Path | bytes) -> BinaryIO:
-    return cast(BinaryIO, io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"))
-
-
 def _size(source: Path | bytes) -> int:
     return len(source) if isinstance(source, bytes) else source.stat().st_size
 
@@ -181,7 +176,7 @@ def _detect(source: Path | bytes, name: str) -> Format:
     if isinstance(source, Path) and source.is_dir():
         raise ImageError(f"{name} is a folder.")
     try:
-        with _opened(source) as file:
+        with opened(source) as file:
             head = file.read(SNIFFED)
     except OSError as error:
         raise ImageError(f"{name} cannot be read: {error.strerror or error}.") from error
@@ -210,13 +205,13 @@ def _loader(
         return lambda fail_on: tiff.load()
     if kind.name == "bmp":
         return lambda fail_on: _load_bmp(source, limits)
-    with _opened(source) as file:
+    with opened(source) as file:
         _CHECKS[kind.name](file, limits)
     return lambda fail_on: _load(source, kind, fail_on)
 
 
 def _load_bmp(source: Path | bytes, limits: Limits) -> pyvips.Image:
-    with _opened(source) as file:
+    with opened(source) as file:
         pixels, resolution = read_bmp(file, limits)
     image = pyvips.Image.new_from_array(pixels)
     return image.copy(xres=resolution[0], yres=resolution[1])

@@ -6,16 +6,16 @@ of libtiff is one of the pixels.
 
 from __future__ import annotations
 
-import io
 import struct
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyvips
 
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.limits import Limits
+from denoise_cli.photo.files.metadata.carry import opened
 from denoise_cli.photo.files.tiff_directory import BrokenTiffError, Tiff
 from denoise_cli.photo.files.tiff_picture import TiffPicture, find_picture
 
@@ -23,8 +23,8 @@ _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 5, 7, 
 _COLOURS, _SAMPLES, _PLANAR, _ORIENTATION, _DESCRIPTION, _EXTRA_SAMPLES = 262, 277, 284, 274, 270, 338
 _PER_SAMPLE = (258, 339)
 # Size, depth, compression, colours, fax options, predictor, palette, tiles, JPEG tables, YCbCr.
-_PIXEL_TAGS = (256, 257, 258, 259, 266, 277, 278, 284, 292, 293, 317, 320, 322, 323, 332, 338, 339)
-_PIXEL_TAGS += (347, 529, 530, 531, 532, 34016, 50674)
+_PIXEL_TAGS = {256, 257, 258, 259, 266, 277, 278, 284, 292, 293, 317, 320, 322, 323, 332, 338, 339}
+_PIXEL_TAGS |= {347, 529, 530, 531, 532, 34016, 50674}
 # Description, orientation, resolution and its unit, XMP, IPTC, Photoshop's resources, ICC profile.
 _METADATA = {
     270: {_ASCII},
@@ -54,7 +54,7 @@ class TiffSource:
 
     def __init__(self, source: Path | bytes, limits: Limits) -> None:
         self._source, self._name = source, limits.name
-        with _opened(source) as file:
+        with opened(source) as file:
             tiff = Tiff(file)
             picture = find_picture(tiff, limits)
             self._size, self._order = tiff.size, tiff.order
@@ -98,7 +98,7 @@ class TiffSource:
             raise
 
     def _load(self, directory: bytes) -> pyvips.Image:
-        view = _View(_opened(self._source), self._order, self._size, directory)
+        view = _View(opened(self._source), self._order, self._size, directory)
         source = pyvips.SourceCustom()
         source.on_read(view.read)
         source.on_seek(view.seek)
@@ -113,10 +113,6 @@ def _unlimited() -> dict[str, bool]:
     """Without its limit of 50 MB a strip; ours are checked before."""
     known = pyvips.Introspect.get("tiffload_source").optional_input
     return {"unlimited": True} if "unlimited" in known else {}
-
-
-def _opened(source: Path | bytes) -> BinaryIO:
-    return cast(BinaryIO, io.BytesIO(source) if isinstance(source, bytes) else source.open("rb"))
 
 
 class _View:

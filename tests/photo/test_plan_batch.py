@@ -125,7 +125,7 @@ def test_folders_that_are_not_the_users_are_not_entered() -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user who is not root")
 def test_folders_without_permission_are_said() -> None:
-    touch("d/a.png", "d/closed/b.png", "full/a.png")
+    touch("d/a.png", "d/closed/b.png", "full/x.png")
     Path("d/closed").chmod(0)
     Path("full").chmod(0o500)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from denoise_cli.errors import ImageError, OutputExists, UsageError
+from denoise_cli.photo.files import paths
 from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import Item, plan_outputs
@@ -70,6 +71,16 @@ def test_names_that_differ_in_case_are_two_where_the_file_system_says_so(folder:
     touch("a.png", "A.png")
     two = len(list(folder.iterdir())) == 2
     assert len(plan_batch(Request(["a.png", "A.png"], output=Path("out"))).items) == (2 if two else 1)
+
+
+def test_names_that_differ_in_case_are_one_where_the_file_system_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    touch("d/a.png", "e/A.png", "e/ä.png", "d/a\u0308.png")
+    monkeypatch.setattr(paths, "_ignores_case", lambda folder: True)  # as on most Macs
+    for photos in (["d/a.png", "e/A.png"], ["e/ä.png", "d/a\u0308.png"]):
+        with pytest.raises(UsageError, match="both become"):
+            plan_batch(Request(photos, output=Path("out")))
 
 
 def test_results_of_earlier_runs_are_left_alone() -> None:

@@ -83,6 +83,10 @@ def plan_batch(request: Request) -> BatchPlan:
     found = find_photos(paths, request.recursive, request.output)
     if request.reference is not None and len(found.photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
+    if several and request.output is not None and request.output.is_file():
+        raise UsageError(
+            f"{show(request.output)} is a file, and several results need a folder.", "Name another --output."
+        )
     kept = [] if request.reference is None else [request.reference]
     if request.overwrite:
         kept += found.results

@@ -45,6 +45,8 @@ def test_a_result_never_replaces_a_photo_of_the_same_call() -> None:
         Request(["a.png"], output=Path("link.png"), overwrite=True),
         Request(["a.png"], output=Path("hard.png"), overwrite=True),
         Request(["a.png", "clean.png"], output=Path("d"), overwrite=True),
+        Request(["a.png"], output=Path("new/../a.png"), overwrite=True),
+        Request(["a.png", "clean.png"], output=Path("new/.."), overwrite=True),
         Request(["a.png"], output=Path("clean.png"), reference=Path("clean.png"), overwrite=True),
     ):
         with pytest.raises(UsageError, match="would replace"):
@@ -175,6 +177,12 @@ def test_shards_are_numbers() -> None:
         with pytest.raises(UsageError, match="shard"):
             parse_shard(text, {})
     assert parse_shard(None, {"RANK": "9" * 5000, "WORLD_SIZE": "4"}) == (0, 1)
+
+
+def test_several_results_need_a_folder() -> None:
+    touch("a.png", "b.png", "c.png")
+    with pytest.raises(UsageError, match=r"c\.png is a file"):
+        plan_batch(Request(["a.png", "b.png"], output=Path("c.png"), overwrite=True))
 
 
 def test_nothing_there() -> None:

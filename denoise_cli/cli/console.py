@@ -270,7 +270,10 @@ def _trouble_around(error: BaseException) -> tuple[str, str] | None:
         return f"{error.strerror}{where}.", "Check the path, its permissions and the free space."
     # Torch has no type of its own for the memory of a CPU.
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        return "There is not enough memory.", "Lower --batch-size or the size of the pictures."
+        return (
+            "There is not enough memory.",
+            "Close other programs, or ask for less at a time (--batch-size, --tile).",
+        )
     if type(error).__name__ == "OutOfMemoryError":
         return "The device is out of memory.", "Lower --batch-size, or use --device cpu."
     return None

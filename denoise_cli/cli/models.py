@@ -24,13 +24,24 @@ def models(
             show_default=False,
         ),
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published",
+            help="List weights of published denoisers that --weights reads, and their addresses.",
+        ),
+    ] = False,
     format: options.Format = None,
     json: options.Json = False,
 ) -> None:
     """List the architectures, and the weights that are bundled or found in ./runs.
 
-    Examples: denoise models; denoise models unet-bn
+    Examples: denoise models; denoise models unet-bn; denoise models --published
     """
+    if published:
+        options.check_effective({"NAME": name}, "with --published", "Leave it out.")
+        _show_published(options.chosen_format(format, json) == "json")
+        return
     from denoise_cli.weights.listing import list_architectures, list_weights
 
     as_json = options.chosen_format(format, json) == "json"
@@ -69,6 +80,23 @@ def models(
             f"{row['bytes'] / 1e6:.1f}",
         )
     console.show(table)
+
+
+def _show_published(as_json: bool) -> None:
+    """The table of published weights; nothing is downloaded."""
+    from denoise_cli.external.known import list_published
+
+    rows = list_published()
+    if as_json:
+        console.json(rows)
+        return
+    table = make_table("Published weights", "weights", "network", "MB", "noise", "licence", "read", "address")
+    table.columns[-1].justify = "left"
+    for row in rows:
+        keys = ("name", "architecture", "megabytes", "noise", "licence", "readable", "address")
+        table.add_row(*(row[key] for key in keys))
+    console.show(table)
+    console.note("Download what you want, then: denoise test --weights FILE (pip install spandrel).")
 
 
 def _card(name: str, architectures: list[dict[str, Any]], weights: list[dict[str, Any]]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class OnnxNetwork(nn.Module):
         self._multiple = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        batches = [x] if self._whole_batches else list(x.split(1))
+        batches = [x] if self._whole_batches else [picture[None] for picture in x]
         return torch.cat([self._run(batch) for batch in batches]).to(x.device)
 
     def _run(self, x: Tensor) -> Tensor:

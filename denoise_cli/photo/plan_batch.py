@@ -85,6 +85,10 @@ def plan_batch(request: Request) -> BatchPlan:
     found = find_photos(paths, request.recursive, request.output)
     if request.reference is not None and len(found.photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
+    if several and request.output is not None and request.output.is_file():
+        raise UsageError(
+            f"{show(request.output)} is a file, and several results need a folder.", "Name another --output."
+        )
     kept = [] if request.reference is None else [request.reference]
     if request.overwrite:
         kept += found.results
@@ -112,7 +116,8 @@ def remove_leftovers(items: Sequence[Item], shared: bool) -> None:
 
 def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Found) -> BatchPlan:
     looked_at = request.skip_existing or not request.overwrite
-    found_there = [looked_at and item.output.exists() for item in items]
+    # Not `Path.exists`, which fails at a name that is too long: that is its photo's failure alone.
+    found_there = [looked_at and os.path.exists(item.output) for item in items]  # noqa: PTH110
     there = tuple(item for item, exists in zip(items, found_there, strict=True) if exists)
     wanted = tuple(item for item, exists in zip(items, found_there, strict=True) if not exists)
     if request.side_by_side:

@@ -239,3 +239,14 @@ def test_in_one_table_with_ours(
     assert alone.returncode == 0, alone.stderr
     ours = denoise("test", "--weights", own, "--dataset", image_folder, "--noise", "awgn:25", "--json")
     assert json.loads(alone.stdout)["psnr"] == pytest.approx(json.loads(ours.stdout)["psnr"], abs=1e-3)
+
+
+def test_known_weights_are_listed(denoise: Command) -> None:
+    rows = json.loads(denoise("models", "--published", "--json").stdout)
+    assert len(rows) == len({row["name"] for row in rows}) == 31
+    assert all(row["address"].startswith("https://") and row["licence"] for row in rows)
+    readable = {row["architecture"] for row in rows if row["readable"] == "yes"}
+    assert {"DnCNN", "DRUNet", "FFDNet", "SCUNet", "NAFNet"} <= readable
+    shown = denoise("models", "--published").stdout
+    assert "drunet_color" in shown
+    assert denoise("models", "unet", "--published").returncode == 2

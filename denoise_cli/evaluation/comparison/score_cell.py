@@ -68,8 +68,8 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringCo
         runs: list[ScoredRun] = []
         pictures: tuple[Picture, ...] = ()
         for candidate, checksum in zip(candidates, sums, strict=True):
-            model, scored = _loaded(candidate, cell.noise, task)
-            scores = _score(scored, cell.noise, task)
+            model, in_strips = _loaded(candidate, cell.noise, task)
+            scores = _score(in_strips, cell.noise, task)
             if not runs:
                 title = f"{cell.model}, BN off" if cell.batch_norm is False else cell.model
                 pictures = task.gallery.add(title, cell.noise, model, task.device)

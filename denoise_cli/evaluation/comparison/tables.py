@@ -114,8 +114,8 @@ def _cost_sheet(results: Results) -> Sheet:
     for method in results.methods:
         cost = results.costs.get(method)
         parameters.append(f"{cost.parameters:,}" if cost else NONE)
-        known = cost is not None and cost.gflop_per_megapixel is not None
-        operations.append(f"{cost.gflop_per_megapixel:.1f}" if known else NONE)
+        gflop = cost.gflop_per_megapixel if cost else None
+        operations.append(NONE if gflop is None else f"{gflop:.1f}")
         times = [
             cell.seconds_per_megapixel
             for cell in results.cells

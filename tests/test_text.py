@@ -24,10 +24,8 @@ def test_nothing_steers_the_terminal() -> None:
 
 @pytest.mark.parametrize("where", ["show", "note", "error", "table", "title", "json", "write", "progress"])
 def test_the_console_prints_names_as_they_are(where: str) -> None:
-    console = Console()
-    for name in ("out", "err"):
-        stream = Plain(file=io.StringIO(), force_terminal=True, color_system=None, width=300)
-        setattr(console, name, stream)
+    console, file = Console(), io.StringIO()
+    console.out = console.err = Plain(file=file, force_terminal=True, color_system=None, width=300)
     if where == "table":
         table = make_table("t", HOSTILE, "b")
         table.add_row(HOSTILE, "1")
@@ -43,7 +41,7 @@ def test_the_console_prints_names_as_they_are(where: str) -> None:
             advance(1, HOSTILE)
     else:
         getattr(console, where)(HOSTILE)
-    text = "".join(stream.file.getvalue() for stream in (console.out, console.err))
+    text = file.getvalue()
     assert "[bold]x[/bold] :smile:" in text
     assert "\x1b[2J" not in text and not set("\x9b\u202e\x07\x00") & set(text)
     if where == "json":
@@ -66,5 +64,6 @@ def test_charts_set_no_formulas(name: str) -> None:
     figure = Figure()
     text = figure.text(0, 0, in_chart(name))
     figure.savefig(io.BytesIO(), format="png")  # A formula that is none would raise.
-    shown, is_formula = text._preprocess_math(text.get_text())
-    assert not is_formula and shown == (name if len(name) < 60 else f"{'x' * 59}…").replace("\x1b", r"\u001b")
+    shown, is_formula = text._preprocess_math(text.get_text())  # type: ignore[attr-defined]
+    expected = name if len(name) < 60 else f"{'x' * 59}…"
+    assert not is_formula and shown == expected.replace("\x1b", r"\u001b")

@@ -145,11 +145,8 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
 
 
 def _shown(value: Any) -> str:
-    """The value as it was given, or its start; `repr` may refuse, as numbers of 5,000 digits do."""
-    try:
-        text = repr(str(value) if isinstance(value, Path) else value)
-    except ValueError:
-        return "a number of so many digits"
+    """The value as it was given, or its start."""
+    text = repr(str(value) if isinstance(value, Path) else value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

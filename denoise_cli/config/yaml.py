@@ -12,6 +12,7 @@ from denoise_cli.errors import ConfigError
 # A config that names the classes of a large data set has some hundred kilobytes.
 _LONGEST = 2**20
 _MOST_VALUES = 100_000
+_MOST_BITS = 512
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,13 +78,15 @@ def parse_yaml(text: str | bytes, where: str) -> Any:
 
 
 def _check_size(value: Any, where: str) -> None:
-    """Refuse what references blow up: each place where a value stands counts."""
+    """Refuse what references blow up, since each place where a value stands counts, and giant numbers."""
     waiting, count = [value], 0
     while waiting:
         inner = waiting.pop()
         count += 1
         if count > _MOST_VALUES:
             raise ConfigError(f"{where} holds more values than any config.")
+        if isinstance(inner, int) and inner.bit_length() > _MOST_BITS:
+            raise ConfigError(f"{where} holds a number of too many digits.")
         if isinstance(inner, dict):
             waiting += inner.values()
         elif isinstance(inner, list | tuple | set):

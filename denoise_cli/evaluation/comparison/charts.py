@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import nan
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ _MARKERS = "osD^vPX*"
 _HATCHES = ("", "//", "..", "xx", "--", "++", "oo", "\\\\")
 
 
-def look(number: int) -> dict[str, str]:
+def look(number: int) -> dict[str, Any]:
     """Colour and marker of line `number` (from 0) of a chart: 64 lines differ."""
     colour, marker = number % len(COLOURS), number // len(COLOURS) % len(_MARKERS)
     return {"color": COLOURS[colour], "marker": _MARKERS[marker]}

@@ -191,7 +191,7 @@ def read_results(path: Path) -> Results:
 
 def _check(results: Results) -> None:
     """Refuse what is no result or cannot be drawn; raises `ValueError` or `UsageError`."""
-    for noise in {each.noise for each in (*results.cells, *results.examples)}:
+    for noise in {*(cell.noise for cell in results.cells), *(each.noise for each in results.examples)}:
         parse_noise(noise)
     for cell in results.cells:
         for scores in (cell.image_psnr, cell.image_ssim):

@@ -28,7 +28,7 @@ def models(
         bool,
         typer.Option(
             "--published",
-            help="List weights of published denoisers that --weights reads, and their addresses.",
+            help="List weights of published denoisers, and their addresses.",
         ),
     ] = False,
     format: options.Format = None,
@@ -90,12 +90,13 @@ def _show_published(as_json: bool) -> None:
     if as_json:
         console.json(rows)
         return
-    table = make_table("Published weights", "weights", "network", "MB", "noise", "licence", "read", "address")
-    table.columns[-1].justify = "left"
+    table = make_table("Published weights", "weights", "network", "MB", "noise", "licence", "read")
     for row in rows:
-        keys = ("name", "architecture", "megabytes", "noise", "licence", "readable", "address")
+        keys = ("name", "architecture", "megabytes", "noise", "licence", "readable")
         table.add_row(*(row[key] for key in keys))
     console.show(table)
+    for row in rows:
+        console.show(f"{row['name']}: {row['address']}")
     console.note("Download what you want, then: denoise test --weights FILE (pip install spandrel).")
 
 

@@ -67,6 +67,15 @@ def test_damaged_metadata_leave_the_pixels(rewrite: Rewrite, tmp_path: Path) -> 
                 assert image.size == (30, 20)
 
 
+def endless_avif() -> bytes:
+    """An AVIF file of 65,535 items of 65,535 parts each, whose places take no room."""
+    data = bytearray(photo("avif"))
+    place = data.index(b"iloc") + 8
+    data[place : place + 2] = bytes(2)
+    data[place + 2 : place + 12] = b"\xff" * 10
+    return bytes(data)
+
+
 def test_what_is_made_to_take_long_is_read_in_time() -> None:
     segment = b"\xff\xe3\0\2"
     tags = b"".join(struct.pack("<HHII", tag, 1, 100_000, 8) for tag in range(400, 5_400))
@@ -78,6 +87,7 @@ def test_what_is_made_to_take_long_is_read_in_time() -> None:
         ("jpeg", b"\xff\xd8\xff\xda\0\2" + 6_000 * b"\xff\xc4\0\2" + b"\xff\xd9"),
         ("tiff", struct.pack("<2sHIH", b"II", 42, 8, 5_000) + tags + bytes(4)),
         ("webp", b"RIFF" + struct.pack("<I", 40_004) + b"WEBP" + 5_000 * b"none\0\0\0\0"),
+        ("avif", endless_avif()),
         ("png", b"\x89PNG\r\n\x1a\n" + header + bytes(4) + 9 * chunk),
     ):
         start = time.process_time()

@@ -160,6 +160,7 @@ def test_hdr_colours_that_a_format_cannot_describe_are_refused(
 
 
 def test_wide_colours_of_avif_become_an_equal_profile(rewrite: Rewrite, tmp_path: Path) -> None:
+    assert "colour profile" in rewrite(avif(cicp=(12, 13)), tmp_path / "b.bmp")[0]
     rewrite(avif(cicp=(12, 13)), tmp_path / "b.jpg")
     with Image.open(tmp_path / "b.jpg") as image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))

@@ -160,6 +160,8 @@ def extents(meta: Meta) -> Iterator[Extent]:
     version = data[start + 8]
     sizes = data[start + 12] >> 4, data[start + 12] & 15
     base_size, index_size = data[start + 13] >> 4, data[start + 13] & 15 if version else 0
+    if not any((*sizes, index_size)):
+        raise struct.error("extents without a place")  # billions of them would take no room
     for _ in range(take(4 if version == 2 else 2)):
         item = take(4 if version == 2 else 2)
         method = take(2) & 15 if version else 0

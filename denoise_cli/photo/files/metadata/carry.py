@@ -59,10 +59,10 @@ def convert(
         fields["cicp"] = None
         if not metadata.icc and not is_srgb(cicp):
             fields["icc"] = profile_of(cicp, grey)
-            if not fields["icc"] or "icc" not in container.holds:
+            if not fields["icc"]:
                 raise ImageError(
-                    f"{name} has colours that {new.upper()} files cannot describe (an HDR picture: primaries "
-                    f"{cicp[0]}, transfer function {cicp[1]}).",
+                    f"{name} has colours that {new.upper()} files cannot describe, as HDR pictures have "
+                    f"(primaries {cicp[0]}, transfer function {cicp[1]} of ITU-T H.273).",
                     "Choose --format avif or --format png.",
                 )
     if not container.grey:

@@ -67,7 +67,6 @@ class Metadata:
         photoshop: Image resource blocks of Photoshop, IPTC data among them.
         resolution: Of the print.
         cicp: Colour primaries and transfer function, numbered as in ITU-T H.273.
-        comments: Texts that only this container holds so, for conversion to nothing but a note.
         blocks: The container's own, for a result of the same format (PNG, JPEG, WebP).
         directory: The container's own, for a result of the same format (TIFF).
         only_here: What only this container holds, in words.

@@ -16,7 +16,7 @@ import pyvips
 
 from denoise_cli.errors import ImageError, counted
 from denoise_cli.photo.files.bmp import read_bmp
-from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
+from denoise_cli.photo.files.formats import SNIFFED, Format, other_format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
 from denoise_cli.photo.files.heif_pixels import as_meant
@@ -187,7 +187,9 @@ def _detect(source: Path | bytes, name: str) -> Format:
     if is_raw_head(head) or (raw_name and (kind is None or kind.name == "tiff")):
         raise raw_error(name)
     if kind is None:
-        raise ImageError(f"{name} is not a picture that can be read.", f"{_READABLE} files can be read.")
+        other = other_format(head)
+        what = f"a {other} file, which is not supported" if other else "not a picture that can be read"
+        raise ImageError(f"{name} is {what}.", f"{_READABLE} files can be read.")
     return kind
 
 

@@ -34,7 +34,7 @@ class DenoiseConfig(Section):
     format: Literal["png", "jpeg", "tiff", "webp", "avif", "heic", "bmp"] | None = None
     """png, jpeg, tiff, webp, avif, heic or bmp (default: that of the photo)."""
     quality: int | None = Field(None, ge=1, le=100)
-    """Quality of lossy formats; 100 is lossless in WebP, AVIF and HEIC (default 95)."""
+    """Quality of lossy formats; 100 is lossless in WebP, AVIF and HEIC (default 95, lossless if it was)."""
     bits: Literal[8, 10, 12, 16, 32] | None = None
     """Bits per colour value; 32 is float (default: that of the photo)."""
     strength: float = Field(1.0, ge=0, le=1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.files import atomic_write_path, permissions
 from denoise_cli.photo.files.formats import show
+from denoise_cli.photo.files.metadata.exif import orientation
 from denoise_cli.photo.files.read import open_photo
 from denoise_cli.photo.pixels.colour import as_rgb, convert_depth, to_planes
 from denoise_cli.photo.pixels.types import Array, Pixels
@@ -97,10 +98,9 @@ def _read_upright(path: Path | bytes) -> Pixels:
     pixels = np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]
     pixels = convert_depth(pixels, np.dtype(np.uint8))
     image = pyvips.Image.new_from_array(np.repeat(pixels, 3 // photo.channels, axis=2))
-    if photo.header.get_typeof("orientation"):
-        image = image.copy()
-        image.set_type(pyvips.GValue.gint_type, "orientation", photo.header.get("orientation"))
-        image = image.autorot()
+    image = image.copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation(photo.metadata.exif))
+    image = image.autorot()
     upright: Pixels = image.numpy()
     return upright
 

@@ -80,10 +80,10 @@ def test_what_is_made_to_take_long_is_read_in_time() -> None:
         ("webp", b"RIFF" + struct.pack("<I", 40_004) + b"WEBP" + 5_000 * b"none\0\0\0\0"),
         ("png", b"\x89PNG\r\n\x1a\n" + header + bytes(4) + 9 * chunk),
     ):
-        start = time.monotonic()
+        start = time.process_time()
         convert(read_metadata(data, name), name, "png", "a photo", grey=False)
-        assert time.monotonic() - start < 3, name
+        assert time.process_time() - start < 3, name
     for packet in (b" " * 50_000, b"<Container:Directory>" * 2_000, b" hdrgm:a='\"" * 3_000):
-        start = time.monotonic()
+        start = time.process_time()
         xmp.unannounced(packet)
-        assert time.monotonic() - start < 2
+        assert time.process_time() - start < 2

@@ -83,6 +83,20 @@ def test_nothing_is_invented(rewrite: Rewrite, tmp_path: Path) -> None:
     assert tags_of(tmp_path / "b.tif") == tags_of(tmp_path / "a.tif") == {}
 
 
+def test_a_resolution_is_converted_without_making_up_exif_data(rewrite: Rewrite, tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "a.tif", dpi=(300, 200))
+    for one, other in (("a.tif", "b.png"), ("b.png", "c.jpg"), ("c.jpg", "d.bmp"), ("d.bmp", "e.tif")):
+        assert rewrite(tmp_path / one, tmp_path / other) == ()
+        with Image.open(tmp_path / other) as image:
+            assert [float(side) for side in image.info["dpi"]] == pytest.approx([300, 200], rel=1e-3)
+            assert "exif" not in image.info
+    # WebP and AVIF say it in EXIF data alone.
+    for name in ("f.webp", "f.avif"):
+        assert rewrite(tmp_path / "a.tif", tmp_path / name) == ()
+        with Image.open(tmp_path / name) as image:
+            assert [float(image.getexif()[tag]) for tag in (282, 283, 296)] == [300, 200, 2]
+
+
 def test_exif_directories_are_kept_in_either_order(rewrite: Rewrite, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769).update(
@@ -92,7 +106,7 @@ def test_exif_directories_are_kept_in_either_order(rewrite: Rewrite, tmp_path: P
     assert exif.tobytes()[6:8] == b"MM"
     Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=exif)
     for one, other in (("a.jpg", "b.tif"), ("b.tif", "c.tif"), ("c.tif", "d.jpg")):
-        rewrite(tmp_path / one, tmp_path / other)
+        assert "maker notes" in rewrite(tmp_path / one, tmp_path / other)[0]
     assert (tmp_path / "c.tif").read_bytes()[:2] == b"II"
     for name in ("b.tif", "c.tif", "d.jpg"):
         with Image.open(tmp_path / name) as image:

@@ -12,6 +12,7 @@ import pyvips
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.photo.files.formats import Format
 from denoise_cli.photo.files.metadata.carry import convert, listed
+from denoise_cli.photo.files.metadata.exif import has_maker_note
 from denoise_cli.photo.files.metadata.types import Metadata
 from denoise_cli.photo.files.read import Photo
 
@@ -103,6 +104,8 @@ def losses(photo: Photo, encoding: Encoding) -> tuple[str, ...]:
         lost.append(f"it was stored with {encoding.bits} bits a colour")
     if encoding.lost:
         lost.append(f"dropped, as the {name} file cannot hold it: {listed(encoding.lost)}")
+    if "tiff" in {photo.format.name, encoding.format.name} and has_maker_note(encoding.metadata.exif):
+        lost.append("its maker notes lie at another place now, where some programs cannot read them")
     if photo.format == encoding.format:
         lost += [f"{word} was kept as it was, not denoised" for word in encoding.metadata.kept]
     return tuple(lost)

@@ -16,6 +16,8 @@ EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 DIRECTORIES = {EXIF, GPS, INTEROP}
 """Tags whose value is the place of another directory."""
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+RESOLUTION = {X_RESOLUTION, Y_RESOLUTION, UNIT}
+_MAKER_NOTE = 0x927C
 SHORT, LONG, RATIONAL = 3, 4, 5
 # Bytes of a value by type, and of the numbers that it is made of.
 _SIZES = {
@@ -180,7 +182,9 @@ def resolution(directory: Directory | None) -> Resolution | None:
     ):
         return None
     x, y = (Fraction(*pair) for pair in pairs)
-    return Resolution(x, y, *unit)
+    found = Resolution(x, y, *unit)
+    # Square pixels of no size.
+    return None if found.unit == Resolution.NONE and found.x == found.y else found
 
 
 def resolution_entries(found: Resolution) -> dict[int, Entry]:
@@ -202,6 +206,12 @@ def smaller(directory: Directory, most: int) -> Directory:
     entries = {tag: entry for tag, entry in directory.entries.items() if len(entry.data) <= most}
     below = {tag: smaller(inner, most) for tag, inner in directory.below.items()}
     return Directory(directory.order, entries, below)
+
+
+def has_maker_note(block: bytes) -> bool:
+    """Whether the block holds notes of the camera's maker, which often say places in the file."""
+    directory = read_block(block)
+    return directory is not None and EXIF in directory.below and _MAKER_NOTE in directory.below[EXIF].entries
 
 
 def orientation(block: bytes) -> int:

@@ -26,6 +26,8 @@ _DROPPED = {
 _MOST = 65533
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _PIECE = 1 << 20
+# Cameras fill their files up; other pictures are larger.
+_PADDING = 512
 # Scans of a picture and tables between them; there are some ten of them.
 _MOST_SCANS = 10_000
 
@@ -49,13 +51,14 @@ def read(file: BinaryIO) -> Metadata:
     if colours == 4:  # the colours are converted to sRGB
         kept = [(marker, body) for marker, body in kept if not body.startswith(_ICC)]
     end = _end_of_picture(file)
-    follows = end if end and file.seek(0, 2) > end else 0
+    behind = file.seek(0, 2) - end if end else 0
     packet = _packet(kept)
     for marker, body in kept:
         word = _only_here(marker, body)
         if word:
             only_here.append(word)
-    if follows:
+    pictures = behind > _PADDING or xmp.announces(packet)
+    if pictures and behind:
         only_here.append("gain map" if b"hdrgm" in packet else "data behind the picture")
     return Metadata(
         exif=_first(kept, _APP1, _EXIF),
@@ -65,10 +68,11 @@ def read(file: BinaryIO) -> Metadata:
             body[len(_PHOTOSHOP) :] for m, body in kept if m == _APP13 and body.startswith(_PHOTOSHOP)
         ),
         resolution=_resolution(kept),
-        blocks=Blocks(b"".join(_segment(*one) for one in kept), trailer=follows),
+        blocks=Blocks(b"".join(_segment(*one) for one in kept), trailer=end if behind else 0),
         only_here=tuple(dict.fromkeys(only_here)),
         dropped=tuple(dict.fromkeys(dropped)),
-        kept=() if not follows else ("what follows the picture in the file (a gain map, previews, a video)",),
+        kept=("what follows the picture in the file (a gain map, previews, a video)",)
+        * (pictures and behind > 0),
     )
 
 

@@ -161,7 +161,7 @@ def _resolution(body: bytes) -> Resolution | None:
     x, y, unit = struct.unpack(">IIB", body)
     if unit == 1:
         return Resolution(Fraction(x, 100), Fraction(y, 100), Resolution.CENTIMETRE)
-    return Resolution(Fraction(x), Fraction(y), Resolution.NONE)
+    return None if x == y else Resolution(Fraction(x), Fraction(y), Resolution.NONE)
 
 
 def _text(body: bytes) -> bytes:

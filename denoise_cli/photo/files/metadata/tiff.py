@@ -81,7 +81,7 @@ _ELSEWHERE = {_XMP, _IPTC, _PHOTOSHOP, _ICC, 0x8773}
 def read(file: BinaryIO) -> Metadata:
     """The metadata of a TIFF file's first directory; `struct.error` where it is damaged."""
     reader = exif.TiffReader(file)
-    directory, _ = reader.directory(reader.first)
+    directory, following = reader.directory(reader.first)
     order, entries = directory.order, directory.entries
     gone = set(_STORAGE) | set(_LAYERS)
     photometric = exif.numbers(entries.get(_PHOTOMETRIC), order)
@@ -92,14 +92,14 @@ def read(file: BinaryIO) -> Metadata:
     own = Directory(order, exif.without(entries, gone), directory.below)
     dropped = [word for tag, word in _LAYERS.items() if tag in entries]
     dropped += [f"damaged TIFF tag {tag}" for tag in reader.damaged if tag not in gone]
-    if _SUBIFDS in entries:
+    if _SUBIFDS in entries or following:
         dropped.append("smaller versions and masks")
     in_exif = Directory(
         order, {tag: entry for tag, entry in own.entries.items() if tag in _IN_EXIF}, directory.below
     )
     extra = exif.numbers(entries.get(_EXTRA), order)
     return Metadata(
-        exif=exif.pack_block(in_exif) if in_exif.entries or in_exif.below else b"",
+        exif=exif.pack_block(in_exif) if in_exif.entries.keys() - exif.RESOLUTION or in_exif.below else b"",
         xmp=_bytes(own, _XMP),
         icc=_bytes(own, _ICC),
         photoshop=_resources(own),

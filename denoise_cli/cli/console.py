@@ -256,6 +256,8 @@ def _trouble_around(error: BaseException) -> tuple[str, str] | None:
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}.", "Check the path, its permissions and the free space."
+    if isinstance(error, MemoryError):
+        return "There is not enough memory.", "Close other programs, or ask for less at a time."
     if type(error).__name__ == "OutOfMemoryError":
         return "The device is out of memory.", "Lower --batch-size, or use --device cpu."
     return None

@@ -21,27 +21,28 @@ from denoise_cli.errors import UsageError, counted
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.files.paths import Item
-    from denoise_cli.photo.plan_batch import Batch
+    from denoise_cli.photo.plan_batch import BatchPlan
     from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 
 def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     """Denoise all photos; raises `DenoiseError` at the end if some failed."""
-    from denoise_cli.photo.denoise_batch import is_at_work
-    from denoise_cli.photo.malloc import return_freed_memory
-
     if extras.json:
         console.check_output()
     if extras.reference is not None:
         if not extras.reference.is_file():
             raise UsageError(f"There is no reference {extras.reference}.")
         import denoise_cli.metrics  # noqa: F401 (if torch is not there, this says so before the work)
-    return_freed_memory()
-    with ending_on_signals(is_at_work), without_library_messages():
-        if "-" in paths:
-            _from_stdin(paths, config, extras)
-        else:
-            _from_files(paths, config, extras)
+    with without_library_messages():
+        from denoise_cli.photo.denoise_batch import is_at_work
+        from denoise_cli.photo.malloc import return_freed_memory
+
+        return_freed_memory()
+        with ending_on_signals(is_at_work):
+            if "-" in paths:
+                _from_stdin(paths, config, extras)
+            else:
+                _from_files(paths, config, extras)
 
 
 def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
@@ -78,7 +79,7 @@ def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     report.finish(several=batch.total > 1)
 
 
-def _describe_plan(batch: Batch, shard: tuple[int, int]) -> None:
+def _describe_plan(batch: BatchPlan, shard: tuple[int, int]) -> None:
     from denoise_cli.photo.files.formats import show
 
     index, count = shard

@@ -59,7 +59,7 @@ def _own_standard_error() -> Iterator[None]:
         stream.flush()
         # Closed by hand: to close it with the stream would take the number from what is put back.
         raw = io.FileIO(own, "w", closefd=False)
-        sys.stderr = io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)  # type: ignore[type-var]
+        sys.stderr = io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)
     os.dup2(nothing, 2)
     os.close(nothing)
     try:

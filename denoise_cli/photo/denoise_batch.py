@@ -153,10 +153,10 @@ class _Batch:
 
     def _outcome(self, item: Item) -> Outcome:
         skip = self._options.skip_existing
-        if skip and item.output.exists():
-            return Outcome(item)
         source = item.source if item.data is None else item.data
         try:
+            if skip and item.output.exists():
+                return Outcome(item)
             result = denoise_file(source, item.output, self._denoiser, self._settings, self._advance)
         except _StoppedError:
             raise

@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchPlan:
     """A planned batch.
 
     Attributes:
@@ -70,7 +70,7 @@ class Batch:
     raw: int
 
 
-def plan_batch(request: Request) -> Batch:
+def plan_batch(request: Request) -> BatchPlan:
     """Find the photos and plan their results; nothing is written yet.
 
     Raises:
@@ -85,6 +85,10 @@ def plan_batch(request: Request) -> Batch:
     found = find_photos(paths, request.recursive, request.output)
     if request.reference is not None and len(found.photos) > 1:
         raise UsageError("--reference belongs to one photo, and several are given.")
+    if several and request.output is not None and request.output.is_file():
+        raise UsageError(
+            f"{show(request.output)} is a file, and several results need a folder.", "Name another --output."
+        )
     kept = [] if request.reference is None else [request.reference]
     if request.overwrite:
         kept += found.results
@@ -110,16 +114,17 @@ def remove_leftovers(items: Sequence[Item], shared: bool) -> None:
                     remove_abandoned(path)
 
 
-def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Found) -> Batch:
+def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Found) -> BatchPlan:
     looked_at = request.skip_existing or not request.overwrite
-    found_there = [looked_at and item.output.exists() for item in items]
+    # Not `Path.exists`, which fails at a name that is too long: that is its photo's failure alone.
+    found_there = [looked_at and os.path.exists(item.output) for item in items]  # noqa: PTH110
     there = tuple(item for item, exists in zip(items, found_there, strict=True) if exists)
     wanted = tuple(item for item, exists in zip(items, found_there, strict=True) if not exists)
     if request.side_by_side:
         check_comparisons(wanted, request.overwrite, found.results)
     for folder in {item.output.parent for item in wanted}:
         _check_folder(folder)
-    return Batch(
+    return BatchPlan(
         items=wanted,
         skipped=there if request.skip_existing else (),
         existing=() if request.skip_existing else there,

@@ -36,6 +36,8 @@ def test_other_errors(console: Console) -> None:
     assert exit_code_of(KeyboardInterrupt(), console) == 130
     assert exit_code_of(OSError(errno.ENOSPC, "No space left on device", "runs/a"), console) == 1
     assert "No space left on device (runs/a)." in told(console)
+    assert exit_code_of(MemoryError(), console) == 1
+    assert "There is not enough memory." in told(console)
     # A bug is left to the interpreter, whose traceback says where it is.
     for bug in (RuntimeError("shapes differ"), KeyError("x"), OSError("without a reason")):
         assert exit_code_of(bug, console) is None

@@ -22,6 +22,7 @@ from denoise_cli.photo.failures import as_failure
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import Item, default_output
 from denoise_cli.photo.pixels.types import Array
+from denoise_cli.photo.plan_batch import Request, plan_batch
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 from denoise_cli.weights.header import Architecture
 
@@ -228,6 +229,18 @@ def test_names_in_any_encoding(name: str, identity: PhotoDenoiser, tmp_path: Pat
     (outcome,) = denoise_batch([item], identity, SETTINGS, BatchOptions(item.source, side_by_side=True))
     assert outcome.error is None
     assert outcome.comparison is not None and outcome.comparison.stat().st_size > 0
+
+
+def test_a_result_whose_name_is_too_long_is_its_photos_failure(
+    identity: PhotoDenoiser, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b" * 245 + ".png"):
+        photo(tmp_path / name)
+    for options in (BatchOptions(), BatchOptions(skip_existing=True)):
+        items = plan_batch(Request([str(tmp_path)], skip_existing=options.skip_existing)).items
+        said = [str(outcome.error) for outcome in denoise_batch(items, identity, SETTINGS, options)]
+        assert sum("File name too long" in text for text in said) == 1
+    assert (tmp_path / "a.denoised.png").exists()
 
 
 def test_what_is_no_file_never_becomes_a_result(identity: PhotoDenoiser, tmp_path: Path) -> None:

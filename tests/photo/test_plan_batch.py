@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from denoise_cli.errors import ImageError, OutputExists, UsageError
+from denoise_cli.photo.files import paths
 from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import Item, plan_outputs
-from denoise_cli.photo.plan_batch import Batch, Request, plan_batch, remove_leftovers
+from denoise_cli.photo.plan_batch import BatchPlan, Request, plan_batch, remove_leftovers
 from denoise_cli.photo.shards import parse_shard
 
 
@@ -29,7 +30,7 @@ def touch(*names: str) -> None:
         path.touch()
 
 
-def results(batch: Batch) -> dict[str, str]:
+def results(batch: BatchPlan) -> dict[str, str]:
     return {str(item.source): str(item.output) for item in batch.items}
 
 
@@ -44,6 +45,8 @@ def test_a_result_never_replaces_a_photo_of_the_same_call() -> None:
         Request(["a.png"], output=Path("link.png"), overwrite=True),
         Request(["a.png"], output=Path("hard.png"), overwrite=True),
         Request(["a.png", "clean.png"], output=Path("d"), overwrite=True),
+        Request(["a.png"], output=Path("new/../a.png"), overwrite=True),
+        Request(["a.png", "clean.png"], output=Path("new/.."), overwrite=True),
         Request(["a.png"], output=Path("clean.png"), reference=Path("clean.png"), overwrite=True),
     ):
         with pytest.raises(UsageError, match="would replace"):
@@ -70,6 +73,16 @@ def test_names_that_differ_in_case_are_two_where_the_file_system_says_so(folder:
     touch("a.png", "A.png")
     two = len(list(folder.iterdir())) == 2
     assert len(plan_batch(Request(["a.png", "A.png"], output=Path("out"))).items) == (2 if two else 1)
+
+
+def test_names_that_differ_in_case_are_one_where_the_file_system_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    touch("d/a.png", "e/A.png", "e/ä.png", "d/a\u0308.png")
+    monkeypatch.setattr(paths, "_ignores_case", lambda folder: True)  # as on most Macs
+    for photos in (["d/a.png", "e/A.png"], ["e/ä.png", "d/a\u0308.png"]):
+        with pytest.raises(UsageError, match="both become"):
+            plan_batch(Request(photos, output=Path("out")))
 
 
 def test_results_of_earlier_runs_are_left_alone() -> None:
@@ -125,7 +138,7 @@ def test_folders_that_are_not_the_users_are_not_entered() -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user who is not root")
 def test_folders_without_permission_are_said() -> None:
-    touch("d/a.png", "d/closed/b.png", "full/a.png")
+    touch("d/a.png", "d/closed/b.png", "full/x.png")
     Path("d/closed").chmod(0)
     Path("full").chmod(0o500)
     try:
@@ -164,6 +177,12 @@ def test_shards_are_numbers() -> None:
         with pytest.raises(UsageError, match="shard"):
             parse_shard(text, {})
     assert parse_shard(None, {"RANK": "9" * 5000, "WORLD_SIZE": "4"}) == (0, 1)
+
+
+def test_several_results_need_a_folder() -> None:
+    touch("a.png", "b.png", "c.png")
+    with pytest.raises(UsageError, match=r"c\.png is a file"):
+        plan_batch(Request(["a.png", "b.png"], output=Path("c.png"), overwrite=True))
 
 
 def test_nothing_there() -> None:

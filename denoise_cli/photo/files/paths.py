@@ -183,9 +183,12 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file, links followed; None where there is none."""
+    """Device and number of a file, links followed; None where there is none.
+
+    `new/../a.png` is `a.png` as soon as `new` has been made, so it is taken for that.
+    """
     try:
-        found = path.stat()
+        found = Path(os.path.realpath(path)).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -260,6 +260,31 @@ def test_a_pipe_is_compared_with_its_result(denoise: Command, tmp_path: Path) ->
     assert (tmp_path / "a.compare.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"GIF89a", "GIF"),
+        (b"\xff\x0a\0", "JPEG XL"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"P6\n1 1\n", "PNM"),
+        (b"\xff\xd8\xff\xf7\0\x0b\x08", r"JPEG.*\(JPEG-LS\)"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI", "PNG file, which is not supported"),
+        (b"some text", "not a picture that can be read"),
+    ],
+)
+def test_other_files_are_named(head: bytes, name: str) -> None:
+    with pytest.raises(ImageError, match=name):
+        open_photo(head + bytes(40))
+
+
+def test_colours_of_jpeg_in_tiff() -> None:
+    """Stored as YCbCr with half the colour resolution, shown as RGB."""
+    file = io.BytesIO()
+    Image.fromarray(smooth()).save(file, "TIFF", compression="jpeg", quality=95)
+    photo = open_photo(file.getvalue())
+    assert np.abs(np.concatenate(list(photo.strips(9))).astype(int) - smooth()).mean() < 3
+
+
 def test_devices() -> None:
     with pytest.raises(ImageError, match="is a device or a terminal"):
         open_photo(Path("/dev/zero"))

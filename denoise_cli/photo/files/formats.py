@@ -43,6 +43,14 @@ FORMATS: dict[str, Format] = {
     )
 }
 SNIFFED = 64
+# First bytes of files that are pictures, but cannot be read.
+_OTHERS = {
+    **{b"GIF8": "GIF", b"\xff\x0a": "JPEG XL", b"\0\0\0\x0cJXL ": "JPEG XL", b"8BPS": "Photoshop"},
+    **{b"\0\0\0\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000", b"II\xbc\1": "JPEG XR"},
+    **{b"v/1\1": "OpenEXR", b"#?RADIANCE": "Radiance HDR", b"SIMPLE  =": "FITS", b"DDS ": "DDS"},
+    **{b"gimp xcf": "GIMP", b"%PDF": "PDF", b"%!PS": "PostScript", b"<svg": "SVG", b"qoif": "QOI"},
+    **{b"%s%s" % (kind, end): "PNM" for kind in (b"P4", b"P5", b"P6", b"P7") for end in (b"\n", b" ", b"\r")},
+}
 SUFFIXES = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 
 
@@ -68,6 +76,11 @@ def sniff(head: bytes) -> Format | None:
         brands = head[8:64]
         return FORMATS["avif" if b"avif" in brands or b"avis" in brands else "heic"]
     return FORMATS["bmp"] if head.startswith(b"BM") else None
+
+
+def other_format(head: bytes) -> str | None:
+    """What a picture is that cannot be read, by its first `SNIFFED` bytes; None where it is none."""
+    return next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None)
 
 
 def show(path: Path) -> str:

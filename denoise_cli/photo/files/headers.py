@@ -20,7 +20,7 @@ _COLOUR_SAMPLES = {0: 1, 2: 3, 3: 4, 4: 2, 6: 4}
 _ALONE = {0x01, *range(0xD0, 0xDA)}
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}
 _PROGRESSIVE = {0xC2, 0xCA}
-_OTHER_FRAMES = {0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
+_OTHER_FRAMES = {0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 _FIRST_SCAN = 0xDA
 # Each scan of a progressive file goes over all of its pixels: how many pixels in all, and for a byte.
 _SCANNED, _SCANNED_PER_BYTE = 1_000_000_000, 1000
@@ -28,6 +28,11 @@ _SCANNED, _SCANNED_PER_BYTE = 1_000_000_000, 1000
 
 def check_png(file: BinaryIO, limits: Limits) -> None:
     """Raises `ImageError` for an animation, or one that takes too much."""
+    file.seek(12)
+    first = file.read(4)
+    if first != b"IHDR":
+        why = "which is not supported (Apple's CgBI)" if first == b"CgBI" else "which is damaged"
+        raise ImageError(f"{limits.name} is a PNG file, {why}.", "Save it as a plain PNG file first.")
     file.seek(8)
     width, height, bits, colour, _, _, interlaced = _unpack(file, ">8xIIBBBBB4x", limits, "PNG")
     pixel_bytes = _COLOUR_SAMPLES.get(colour, 4) * max(1, bits // 8)
@@ -77,9 +82,8 @@ def check_jpeg(file: BinaryIO, limits: Limits) -> None:
         if marker in _ALONE:
             continue
         if marker in _OTHER_FRAMES:
-            raise ImageError(
-                f"{limits.name} is a JPEG file of a kind that is not supported (SOF{marker - 0xC0})."
-            )
+            kind = "JPEG-LS" if marker == 0xF7 else f"SOF{marker - 0xC0}"
+            raise ImageError(f"{limits.name} is a JPEG file of a kind that is not supported ({kind}).")
         (length,) = _unpack(file, ">H", limits, "JPEG")
         start = file.tell()
         if marker in _FRAMES:

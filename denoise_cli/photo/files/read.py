@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyvips
 
-from denoise_cli.errors import ImageError, counted
+from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.bmp import read_bmp
-from denoise_cli.photo.files.formats import SNIFFED, Format, show, sniff
+from denoise_cli.photo.files.formats import SNIFFED, Format, other_format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
 from denoise_cli.photo.files.heif_pixels import as_meant
@@ -129,7 +129,7 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
     kind = _detect(source, name)
     notes: list[str] = []
     try:
-        load = _loader(source, Limits(name, _size(source), max_pixels), kind, notes)
+        load = _loader(source, Limits(name, _size(source), max_pixels), kind)
         raw = load("truncated")
         if kind.loader != "heifload":  # libvips counts tiles, too
             _check_single(raw, name)
@@ -187,21 +187,19 @@ def _detect(source: Path | bytes, name: str) -> Format:
     if is_raw_head(head) or (raw_name and (kind is None or kind.name == "tiff")):
         raise raw_error(name)
     if kind is None:
-        raise ImageError(f"{name} is not a picture that can be read.", f"{_READABLE} files can be read.")
+        other = other_format(head)
+        what = f"a {other} file, which is not supported" if other else "not a picture that can be read"
+        raise ImageError(f"{name} is {what}.", f"{_READABLE} files can be read.")
     return kind
 
 
-def _loader(
-    source: Path | bytes, limits: Limits, kind: Format, notes: list[str]
-) -> Callable[[str], pyvips.Image]:
+def _loader(source: Path | bytes, limits: Limits, kind: Format) -> Callable[[str], pyvips.Image]:
     """What makes a fresh sequential image, nothing decoded yet (BMP: decoded), of a checked file.
 
     It takes from what on the library gives up; for TIFF and BMP, that is known.
     """
     if kind.name == "tiff":
         tiff = TiffSource(source, limits)
-        if tiff.left_out:
-            notes.append(f"{counted(tiff.left_out, 'preview, mask or overview page')} beside it left out")
         return lambda fail_on: tiff.load()
     if kind.name == "bmp":
         return lambda fail_on: _load_bmp(source, limits)

@@ -58,7 +58,6 @@ class TiffPicture:
         channels: Samples per pixel, alpha included.
         places, lengths: Of its strips or tiles, in bytes.
         fail_on: From what on libvips must give up.
-        left_out: Previews, masks and overviews beside it.
     """
 
     directory: Directory
@@ -71,7 +70,6 @@ class TiffPicture:
     places: list[int]
     lengths: list[int]
     fail_on: str
-    left_out: int
 
 
 def find_picture(tiff: Tiff, limits: Limits) -> TiffPicture:
@@ -93,7 +91,7 @@ def find_picture(tiff: Tiff, limits: Limits) -> TiffPicture:
             )
         if not pictures and not all(map(_is_minor, below)):
             _refuse(limits, "its picture lies below that of a preview")
-        return _Checked(pictures[0] if pictures else pages[0], limits).picture(len(pages) - 1)
+        return _Checked(pictures[0] if pictures else pages[0], limits).picture()
     except BrokenTiffError as error:
         raise ImageError(f"{limits.name} is a damaged TIFF file ({error}).") from error
 
@@ -126,7 +124,7 @@ class _Checked:
         self._format = _common(directory, _SAMPLE_FORMAT)
         self._tiled = _TILE_WIDTH in directory
 
-    def picture(self, left_out: int) -> TiffPicture:
+    def picture(self) -> TiffPicture:
         self._check_samples()
         pixel_bytes = -(-(self._bits or 1) * self._samples // 8)
         self._limits.check_rows(self._width, self._height, pixel_bytes)
@@ -148,7 +146,6 @@ class _Checked:
             places,
             lengths,
             fail_on,
-            left_out,
         )
 
     def _check_samples(self) -> None:

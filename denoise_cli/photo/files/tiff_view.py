@@ -45,9 +45,6 @@ _LACKING = ("not configured", "not implemented")
 class TiffSource:
     """A TIFF file whose one picture can be loaded again and again.
 
-    Attributes:
-        left_out: Previews, masks and overviews that are not read.
-
     Raises:
         ImageError: It cannot be read; see `tiff_picture`.
     """
@@ -58,7 +55,7 @@ class TiffSource:
             tiff = Tiff(file)
             picture = find_picture(tiff, limits)
             self._size, self._order = tiff.size, tiff.order
-            self.left_out, self._codec, self._fail_on = picture.left_out, picture.codec, picture.fail_on
+            self._codec, self._fail_on = picture.codec, picture.fail_on
             try:
                 tags = _tags(picture)
             except BrokenTiffError as error:

@@ -149,7 +149,8 @@ class _Batch:
         self._stopped.set()
         latest = time.monotonic() + _GRACE
         for thread in self._threads:
-            thread.join(max(0.0, latest - time.monotonic()))
+            if thread.is_alive():  # Ctrl-C may come before it is started.
+                thread.join(max(0.0, latest - time.monotonic()))
 
     def _outcome(self, item: Item) -> Outcome:
         skip = self._options.skip_existing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -187,6 +188,17 @@ def test_a_photo_whose_decoder_hangs_does_not_hold_up_the_end(
         assert time.monotonic() - start < 10
         time.sleep(0.01)
     assert names(tmp_path) == {"pipe.png", "good.png", "good.denoised.png"}
+
+
+def test_ctrl_c_before_the_threads_have_started(
+    identity: PhotoDenoiser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(denoise_batch([photo(tmp_path / "a.png")], identity, SETTINGS))
 
 
 def test_a_stopped_batch_leaves_no_partial_file(tmp_path: Path) -> None:

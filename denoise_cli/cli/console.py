@@ -43,8 +43,8 @@ class Console:
     """Tables, JSON, notes, progress and errors."""
 
     def __init__(self) -> None:
-        self.out = Plain()
-        self.err = Plain(stderr=True)
+        self.out: RichConsole = Plain()
+        self.err: RichConsole = Plain(stderr=True)
 
     def show(self, content: RenderableType) -> None:
         """Print a result, such as a table or a line of text, on stdout."""

@@ -44,8 +44,8 @@ class Console:
     """Tables, JSON, notes, progress and errors."""
 
     def __init__(self) -> None:
-        self.out = Plain()
-        self.err = Plain(stderr=True)
+        self.out: RichConsole = Plain()
+        self.err: RichConsole = Plain(stderr=True)
         self._bar: Progress | None = None
 
     def show(self, content: RenderableType) -> None:

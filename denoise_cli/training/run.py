@@ -35,7 +35,7 @@ _FIXED = frozenset(
     }
 )
 # Where it is computed and read from.
-_ELSEWHERE = {"out": True, "device": True, "compile": True, "data": {"data_dir"}}
+_ELSEWHERE = frozenset({"out", "device", "compile", "data.data_dir"})
 
 Changes = dict[str, tuple[Any, Any]]
 """Settings by key: before and now."""
@@ -187,9 +187,13 @@ def _check_same(run: RunFolder, config: RunConfig) -> Changes:
             "--output FOLDER ..., or replace it with --overwrite instead of --resume.",
         )
     begun = load_config(type(config), str(run.config), [], {})
-    before, now = (_flat(each.model_dump(mode="json", exclude=_ELSEWHERE)) for each in (begun, config))
+    before, now = (_flat(each.model_dump(mode="json")) for each in (begun, config))
     before["validate_noise"], now["validate_noise"] = begun.scoring_noise, config.scoring_noise
-    changed = {key: (before.get(key), value) for key, value in now.items() if before.get(key) != value}
+    changed = {
+        key: (before.get(key), value)
+        for key, value in now.items()
+        if key not in _ELSEWHERE and before.get(key) != value
+    }
     for key, (old, new) in changed.items():
         if key in _FIXED:
             raise ConfigError(
@@ -208,7 +212,7 @@ def _was_saved(run: RunFolder) -> bool:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """The values of nested sections by dotted key; a path without the slash at its end."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")

@@ -97,9 +97,10 @@ class AnyPicture(nn.Module):
         sides = [max(sides)] * 2 if self._square else sides
         padded = mirrored(x, sides[0], sides[1])
         if self._channels == 1:
-            grey = padded.flatten(0, 1)[:, None]
-            return self.network(grey).view_as(padded)[..., :height, :width]
-        return self.network(padded)[..., :height, :width]
+            result: Tensor = self.network(padded.flatten(0, 1)[:, None]).view_as(padded)
+        else:
+            result = self.network(padded)
+        return result[..., :height, :width]
 
 
 def mirrored(x: Tensor, height: int, width: int) -> Tensor:

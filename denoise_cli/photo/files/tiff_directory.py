@@ -10,26 +10,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-_ORDERS = {b"II": "<", b"MM": ">"}
-# Bytes of a value by its type's number.
-_WIDTHS = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+from denoise_cli.photo.files.tiff_types import ORDERS, WIDTHS
+
+# Codes of numpy by the number of a type of whole numbers.
 _WHOLE = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _MOST_ENTRIES = 4096
 _MOST_DIRECTORIES = 1000
@@ -65,7 +48,7 @@ class Directory:
             BrokenTiffError: They lie outside the file.
         """
         entry = self.entries[tag]
-        size = _WIDTHS.get(entry.kind, 0) * entry.count
+        size = WIDTHS.get(entry.kind, 0) * entry.count
         if not size or entry.place + size > self.tiff.size:
             raise BrokenTiffError(f"tag {tag} lies outside it")
         return self.tiff.read(entry.place, size)
@@ -112,7 +95,7 @@ class Tiff:
         self._file = file
         self.size = file.seek(0, 2)
         head = self.read(0, 16).ljust(16, b"\0")
-        self.order = _ORDERS[head[:2]]
+        self.order = ORDERS[head[:2]]
         (version,) = struct.unpack(self.order + "H", head[2:4])
         self._big = version == 43
         # Directories: the count's format, an entry's, and a place's.
@@ -162,7 +145,7 @@ class Tiff:
             tag, kind, values = struct.unpack_from(entry_format, data, number * step)
             inline = (number + 1) * step - struct.calcsize(place_format)
             (there,) = struct.unpack_from(place_format, data, inline)
-            if _WIDTHS.get(kind, 0) * values <= struct.calcsize(place_format):
+            if WIDTHS.get(kind, 0) * values <= struct.calcsize(place_format):
                 there = start + inline
             # Of a tag that comes twice, the first is right.
             entries.setdefault(tag, Entry(kind, values, there))

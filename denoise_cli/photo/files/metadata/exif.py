@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from denoise_cli.photo.files.metadata.types import Directory, Entry, Resolution
+from denoise_cli.photo.files.tiff_types import ORDERS, WIDTHS
 
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 DIRECTORIES = {EXIF, GPS, INTEROP}
@@ -19,27 +20,8 @@ ORIENTATION, X_RESOLUTION, Y_RESOLUTION, UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 RESOLUTION = {X_RESOLUTION, Y_RESOLUTION, UNIT}
 _MAKER_NOTE = 0x927C
 SHORT, LONG, RATIONAL = 3, 4, 5
-# Bytes of a value by type, and of the numbers that it is made of.
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+# Bytes of the numbers that a value is made of, by type.
 _WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_ORDERS = {b"II": "<", b"MM": ">"}
 
 
 class TiffReader:
@@ -57,7 +39,7 @@ class TiffReader:
         self._budget = 2 * self._size + 4096
         file.seek(0)
         start = file.read(16)
-        order = _ORDERS.get(start[:2])
+        order = ORDERS.get(start[:2])
         if order is None:
             raise struct.error("no TIFF structure")
         self.order = order
@@ -94,7 +76,7 @@ class TiffReader:
     def _entry(self, data: bytes) -> Entry:
         kind, count = struct.unpack_from(self.order + ("HQ" if self.big else "HI"), data, 2)
         inline = data[-8:] if self.big else data[-4:]
-        size = _SIZES.get(kind, 0) * count
+        size = WIDTHS.get(kind, 0) * count
         if not size:
             raise struct.error("no value")
         if size > len(inline):
@@ -157,7 +139,7 @@ def read_block(block: bytes) -> Directory | None:
 def upright(block: bytes) -> bytes:
     """The block with the orientation 1, for pixels that were turned; everything stays in its place."""
     try:
-        order = _ORDERS[block[:2]]
+        order = ORDERS[block[:2]]
         (place,) = struct.unpack_from(order + "I", block, 4)
         (count,) = struct.unpack_from(order + "H", block, place)
         for entry in range(place + 2, place + 2 + 12 * count, 12):

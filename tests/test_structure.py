@@ -67,7 +67,7 @@ ALLOWED = {
     | {"photo.runtimes", "photo.pixels.types", "devices", "models", "onnx", "weights"},
     "photo.tiling": _GROUND | {"photo.tiling", "photo.pixels", "photo.runtimes", "models"},
     "photo": _BASE | {"onnx"},
-    "cli": _BASE | {"training", "evaluation", "photo", "onnx"},
+    "cli": _BASE | {"training", "evaluation", "photo", "onnx", "external.known"},
     "__init__": _BASE | {"photo"},
     "__main__": {"cli"},
 }

@@ -15,6 +15,7 @@ import tifffile
 from PIL import Image
 
 from denoise_cli.errors import ImageError, UsageError
+from denoise_cli.photo.files import find, read
 from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.paths import default_output
@@ -130,6 +131,13 @@ def test_an_animation_that_says_so_late() -> None:
         open_photo(data[:33] + chunk + data[33:])
 
 
+@pytest.fixture
+def no_libraw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the package that develops raw files is not installed."""
+    for module in (read, find):
+        monkeypatch.setattr(module, "can_develop", lambda: False)
+
+
 def raw_tiff(path: Path, *, version: bool = False, sensor: str = "cfa", below: bool = True) -> Path:
     """A file as cameras write it: a preview, and what the sensor saw below it or after it."""
     extra = [(50706, "B", 4, bytes([1, 4, 0, 0]), True)] if version else []
@@ -141,6 +149,7 @@ def raw_tiff(path: Path, *, version: bool = False, sensor: str = "cfa", below: b
     return path
 
 
+@pytest.mark.usefixtures("no_libraw")
 @pytest.mark.parametrize("name", ["a.dng", "a.tif", "a"])
 @pytest.mark.parametrize(
     "options",
@@ -157,6 +166,7 @@ def test_raw_files_by_their_directories(name: str, options: dict[str, Any], tmp_
         open_photo(raw_tiff(tmp_path / name, **options))
 
 
+@pytest.mark.usefixtures("no_libraw")
 @pytest.mark.parametrize("name", ["a.NEF", "a.arw", "a.Dng", "a.pef"])
 def test_raw_files_by_their_names(name: str, tmp_path: Path) -> None:
     """A plain TIFF file of this name is a preview."""
@@ -169,6 +179,7 @@ def test_raw_files_by_their_names(name: str, tmp_path: Path) -> None:
     assert is_raw_name(tmp_path / name)
 
 
+@pytest.mark.usefixtures("no_libraw")
 @pytest.mark.parametrize(
     "head",
     [
@@ -236,6 +247,7 @@ def test_jpeg_oddities_that_do_not_matter() -> None:
         assert (np.concatenate(list(open_photo(changed).strips(10))) == expected).all()
 
 
+@pytest.mark.usefixtures("no_libraw")
 def test_raw_files_in_a_folder_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "card"
     folder.mkdir()

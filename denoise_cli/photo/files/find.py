@@ -12,6 +12,7 @@ from denoise_cli.errors import ImageError, UsageError, counted
 from denoise_cli.photo.files.formats import SUFFIXES, show
 from denoise_cli.photo.files.paths import is_result
 from denoise_cli.photo.files.raw import is_raw_name
+from denoise_cli.photo.files.raw_develop import can_develop
 
 # Folders of previews, deleted files and the like, which programs and file servers keep among photos.
 _NOT_ENTERED = frozenset(
@@ -29,7 +30,7 @@ class Found:
         results: Results of earlier runs that were named beside other photos.
         matched_results: Number of such results that patterns matched.
         closed: Folders that may not be read.
-        raw: Number of camera raw files in the folders.
+        raw: Number of camera raw files in the folders that nothing here develops.
     """
 
     photos: list[tuple[Path, Path]] = field(default_factory=list)
@@ -62,7 +63,7 @@ def find_photos(inputs: Sequence[str], recursive: bool, output: Path | None = No
             if not inside and found.raw:
                 raise ImageError(
                     f"There are no photos in {show(path)} but {counted(found.raw, 'camera raw file')}.",
-                    "Develop them first, for example to 16-bit TIFF files with darktable or RawTherapee.",
+                    "Install what develops them: pip install rawpy; or develop them to 16-bit TIFF files.",
                 )
             if not inside and not found.closed:
                 raise ImageError(
@@ -93,6 +94,7 @@ def _raise_nothing(found: Found) -> None:
 
 def _in_folder(root: Path, recursive: bool, output: Path | None, found: Found) -> Iterator[tuple[Path, Path]]:
     results = None if output is None else output.resolve()
+    developed = can_develop()
 
     def note(error: OSError) -> None:
         found.closed.append(Path(error.filename))
@@ -107,9 +109,12 @@ def _in_folder(root: Path, recursive: bool, output: Path | None, found: Found) -
             path = Path(folder, name)
             if name[0] == ".":
                 continue
-            found.raw += is_raw_name(path)
+            is_photo = path.suffix.lower() in SUFFIXES
+            if is_raw_name(path):
+                is_photo = developed
+                found.raw += not developed
             # A pipe among photos would be waited for.
-            if path.suffix.lower() in SUFFIXES and not is_result(path) and not path.is_fifo():
+            if is_photo and not is_result(path) and not path.is_fifo():
                 yield path, path.relative_to(root)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import OutputExists, UsageError
-from denoise_cli.photo.files.formats import SNIFFED, SUFFIXES, Format, show, sniff
+from denoise_cli.photo.files.formats import FORMATS, SNIFFED, SUFFIXES, Format, show, sniff
+from denoise_cli.photo.files.raw import is_raw_name
 
 _RESULT = ".denoised"
 _COMPARISON = ".compare"
@@ -52,7 +53,7 @@ def plan_outputs(
         if output is None:
             items.append(Item(path, default_output(path, kind)))
         elif several or output.is_dir():
-            items.append(Item(path, output / (relative if kind is None else _renamed(relative, kind))))
+            items.append(Item(path, output / _renamed(relative, kind or _format_of_raw(path))))
         else:
             check_name(output, kind)
             items.append(Item(path, output))
@@ -111,6 +112,7 @@ def default_output(path: Path, kind: Format | None) -> Path:
     if kind is None and not path.suffix and path.is_file():
         with suppress(OSError), path.open("rb") as file:
             kind = sniff(file.read(SNIFFED))
+    kind = kind or _format_of_raw(path)
     suffix = path.suffix if kind is None or SUFFIXES.get(path.suffix.lower()) == kind else kind.suffixes[0]
     return path.with_name(f"{path.stem}{_RESULT}{suffix}")
 
@@ -194,7 +196,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _renamed(relative: Path, kind: Format) -> Path:
-    return (
-        relative if SUFFIXES.get(relative.suffix.lower()) == kind else relative.with_suffix(kind.suffixes[0])
-    )
+def _renamed(relative: Path, kind: Format | None) -> Path:
+    if kind is None or SUFFIXES.get(relative.suffix.lower()) == kind:
+        return relative
+    return relative.with_suffix(kind.suffixes[0])
+
+
+def _format_of_raw(path: Path) -> Format | None:
+    """What a camera raw file is developed into; None for all other files."""
+    return FORMATS["tiff"] if is_raw_name(path) else None

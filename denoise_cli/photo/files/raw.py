@@ -37,10 +37,12 @@ def is_raw_directory(directory: Directory) -> bool:
     return _DNG_VERSION in directory or directory.number(_PHOTOMETRIC, 0) in _SENSOR
 
 
-def raw_error(name: str) -> ImageError:
-    """The refusal of a camera raw file."""
-    return ImageError(
-        f"{name} is a camera raw file, which must be developed first.",
-        "Develop it to a 16-bit TIFF, with darktable, RawTherapee or the camera's own program, and denoise "
-        "that.",
-    )
+class CameraRawError(ImageError):
+    """A file is a camera raw file, which nothing here has developed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is a camera raw file, which must be developed first.",
+            "Install what develops it: pip install rawpy; or develop it to a 16-bit TIFF with darktable, "
+            "RawTherapee or the camera's own program.",
+        )

@@ -16,14 +16,15 @@ import pyvips
 
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.bmp import read_bmp
-from denoise_cli.photo.files.formats import SNIFFED, Format, other_format, show, sniff
+from denoise_cli.photo.files.formats import FORMATS, SNIFFED, Format, other_format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
 from denoise_cli.photo.files.heif_header import check_heif
 from denoise_cli.photo.files.heif_pixels import as_meant
 from denoise_cli.photo.files.limits import Limits
 from denoise_cli.photo.files.metadata.carry import opened, read_metadata
 from denoise_cli.photo.files.metadata.types import Metadata
-from denoise_cli.photo.files.raw import is_raw_head, is_raw_name, raw_error
+from denoise_cli.photo.files.raw import CameraRawError, is_raw_head, is_raw_name
+from denoise_cli.photo.files.raw_develop import can_develop, develop, raw_metadata
 from denoise_cli.photo.files.tiff_view import TiffSource
 from denoise_cli.photo.pixels.types import FLOAT_MOST, Pixels
 
@@ -62,6 +63,7 @@ class Photo:
         notes: What had to be converted, for the user.
         header: libvips image of the pixels.
         source: The file, or all of it where it came through a pipe.
+        developed: Whether it is a camera raw file, whose pixels are those of a 16-bit TIFF file.
     """
 
     name: str
@@ -75,11 +77,12 @@ class Photo:
     header: pyvips.Image = field(repr=False)
     source: Path | bytes = field(repr=False)
     _load: Callable[[str], pyvips.Image] = field(repr=False)
+    developed: bool = False
 
     @cached_property
     def metadata(self) -> Metadata:
         """What the file holds beside the pixels."""
-        return read_metadata(self.source, self.format.name)
+        return raw_metadata(self.source) if self.developed else read_metadata(self.source, self.format.name)
 
     def strips(self, rows: int) -> Iterator[Pixels]:
         """All pixels from top to bottom, (<= rows, W, channels [+ 1 for alpha]) at a time.
@@ -126,6 +129,34 @@ def open_photo(source: Path | bytes, max_pixels: int | None = None) -> Photo:
     name = show(source) if isinstance(source, Path) else "The input"
     if isinstance(source, Path):
         source = _held(source, name)
+    try:
+        return _open_picture(source, name, max_pixels)
+    except CameraRawError:
+        if not can_develop():
+            raise
+        return _open_raw(source, name, max_pixels)
+
+
+def _open_raw(source: Path | bytes, name: str, max_pixels: int | None) -> Photo:
+    pixels = develop(source, Limits(name, _size(source), max_pixels))
+    image = pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16")
+    return Photo(
+        name=name,
+        format=FORMATS["tiff"],
+        height=image.height,
+        width=image.width,
+        channels=3,
+        alpha=False,
+        dtype=np.dtype(np.uint16),
+        notes=("it was developed by LibRaw, with the camera's white balance",),
+        header=image,
+        source=source,
+        _load=lambda fail_on: image,
+        developed=True,
+    )
+
+
+def _open_picture(source: Path | bytes, name: str, max_pixels: int | None) -> Photo:
     kind = _detect(source, name)
     notes: list[str] = []
     try:
@@ -185,7 +216,7 @@ def _detect(source: Path | bytes, name: str) -> Format:
     kind = sniff(head)
     raw_name = isinstance(source, Path) and is_raw_name(source)
     if is_raw_head(head) or (raw_name and (kind is None or kind.name == "tiff")):
-        raise raw_error(name)
+        raise CameraRawError(name)
     if kind is None:
         other = other_format(head)
         what = f"a {other} file, which is not supported" if other else "not a picture that can be read"

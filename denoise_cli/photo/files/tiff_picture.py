@@ -14,7 +14,7 @@ import numpy as np
 
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.limits import Limits
-from denoise_cli.photo.files.raw import is_raw_directory, raw_error
+from denoise_cli.photo.files.raw import CameraRawError, is_raw_directory
 from denoise_cli.photo.files.tiff_directory import BrokenTiffError, Directory, Tiff
 
 _SUBFILE, _OLD_SUBFILE, _SUB_DIRECTORIES = 254, 255, 330
@@ -83,7 +83,7 @@ def find_picture(tiff: Tiff, limits: Limits) -> TiffPicture:
         pictures = [page for page in pages if not _is_minor(page)]
         below = [sub for page in pages for sub in page.below(_SUB_DIRECTORIES)]
         if any(map(is_raw_directory, pages + below)):
-            raise raw_error(limits.name)
+            raise CameraRawError(limits.name)
         if len(pictures) > 1:
             raise ImageError(
                 f"{limits.name} holds {len(pictures)} pages; only single pictures can be denoised.",

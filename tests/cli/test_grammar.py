@@ -43,7 +43,7 @@ OWN = {
     },
     "compare": {"everything", "batchnorm", "config", "set", "from_", "format", "json", "overwrite", "output"},
     "denoise-image": {"paths", "detail", "reference", "side_by_side", "config", "set", "json"},
-    "export": {"model", "named", "output", "overwrite"},
+    "export": {"model", "named", "output", "format", "overwrite"},
 }
 
 
@@ -205,7 +205,7 @@ def test_usual_spellings_mean_the_same(config: type[Section], key: str, written:
             ["denoise-image", "a.png", "--quality", "101"],
             "quality must be a whole number, 1 to 100, not '101'.",
         ),
-        (["denoise-image", "a.png", "--bits", "12"], "--bits must be 8, 16 or 32, not '12'."),
+        (["denoise-image", "a.png", "--bits", "9"], "--bits must be 8, 10, 12, 16 or 32, not '9'."),
         (["denoise-image", "a.png", "--format", "pgn"], "Did you mean 'png'?"),
         (["compare", "--seeds", "a,b"], "--seeds must be a whole number, not 'a'."),
         (["compare", "--format", "excel"], "Unknown format 'excel'."),

@@ -119,7 +119,7 @@ class RunFolder:
         Raises:
             OutputExists: Another process trains in it.
         """
-        is_new = not self.path.exists()
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         file = _take_lock(self.lock)
         if file is None:
@@ -134,9 +134,9 @@ class RunFolder:
                 file.close()
             self.lock.unlink(missing_ok=True)
             file.close()
-            if is_new:
-                with suppress(OSError):  # Training has begun in it.
-                    self.path.rmdir()
+            with suppress(OSError):  # Training has begun in it.
+                for folder in made:
+                    folder.rmdir()
 
     @property
     def is_held(self) -> bool:

@@ -31,6 +31,12 @@ from denoise_cli.weights.header import Architecture
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
+# A shell that starts the tests in the background ignores Ctrl-C for them, and `nohup` a closed terminal;
+# processes that they start would do so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Weights = Callable[[str, bool], Path]
 CLASSES = tuple("abcdefghij")

@@ -59,7 +59,7 @@ def test_all_sources_are_trained_scored_and_drawn_again(
         assert len(run["psnr"]) == len(run["ssim"]) == len(results["images"]) == 8
         assert len(run["right"]) == (0 if run["variant"]["source"] == "none" else 8)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"results.json", "tables.md", "gain-basic-bn.png"}
+    assert names == {"results.json", "tables.md", "images.csv", "gain-basic-bn.png"}
 
     again = denoise("compare", "--from", "out/results.json", "--format", "markdown")
     assert again.stdout == (tmp_path / "out/tables.md").read_text()

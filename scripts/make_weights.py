@@ -38,7 +38,7 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.run import train
 from denoise_cli.weights.card import Card
-from denoise_cli.weights.files import load_classifier, load_weights, save_weights
+from denoise_cli.weights.files import load_classifier, load_weights, read_state, save_weights
 from denoise_cli.weights.store import bundled_name, find_weights, list_bundled
 from denoise_cli.weights.test_sets import TEST_SETS
 
@@ -90,6 +90,9 @@ def main() -> None:
     parser.add_argument("--card-only", action="store_true", help="score and pack a run that is there")
     parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
     parser.add_argument("--note", default="", help="a remark for the card")
+    parser.add_argument(
+        "--average", action="store_true", help="pack the mean of the run's weights and of the bundled ones"
+    )
     arguments = parser.parse_args()
     for stage in stages() if arguments.stage == "all" else (arguments.stage,):
         config = configure(stage, arguments)
@@ -177,6 +180,8 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     device = resolve_device(config.device)
     architecture, model = load_weights(find_weights(str(config.folder)))
     target = arguments.bundle / f"{bundled_name(config.model, config.batch_norm)}.safetensors"
+    if arguments.average:
+        average_with(model, BUNDLED / target.name)
     # Beside the run first: the bundle gets weights and card together, or neither.
     path = config.folder / "packed.safetensors"
     save_weights(path, model, architecture, half=True)
@@ -201,6 +206,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
             " ".join(
                 ["python scripts/make_weights.py", config.folder.name, "--data DATA"]
                 + ["--train-on"] * arguments.train_on
+                + ["--average"] * arguments.average
                 + [f"--steps {arguments.steps}"] * bool(arguments.steps)
                 + [f"--set {value}" for value in arguments.set]
             ),
@@ -217,6 +223,13 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     write_atomic(target, path.read_bytes())
     write_atomic(target.with_suffix(".json"), Card.model_validate(card).to_json().encode())
     console.note(f"{target.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
+
+
+def average_with(model: torch.nn.Module, start: Path) -> None:
+    """Replace the weights by their mean with those that training started from (Wortsman et al. 2022)."""
+    before = read_state(start)[1]
+    after = model.state_dict()
+    model.load_state_dict({name: torch.lerp(before[name], value, 0.5) for name, value in after.items()})
 
 
 def measure(

@@ -82,7 +82,7 @@ def test_what_photos_need_works(tmp_path: Path, args: tuple[str | Path, ...]) ->
         ("train", "cae", "--dataset", "sample"),
         ("classify", "--image", ROOT / "examples" / "noisy.png"),
         ("compare",),
-        ("denoise-image", ROOT / "examples" / "noisy.png", "--model", "cae", "--runtime", "torch"),
+        ("denoise-image", ROOT / "examples" / "noisy.png", "--runtime", "torch", "-o", "clean.png"),
     ],
     ids=lambda args: str(args[0]),
 )

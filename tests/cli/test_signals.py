@@ -122,7 +122,9 @@ def test_ctrl_c_thrice_while_a_decoder_hangs(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
     _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (130, "Interrupted.\n")
+    # The last one may meet the interpreter at its own end; a shell says 130 of both.
+    assert process.returncode in {130, -signal.SIGINT}
+    assert said == "Interrupted.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 

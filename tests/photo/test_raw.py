@@ -72,7 +72,7 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 def test_development_is_neutral(tmp_path: Path) -> None:
     pytest.importorskip("rawpy")
     photo = open_photo(write_dng(tmp_path / "a.dng"))
-    assert (photo.height, photo.width, photo.channels, photo.dtype) == (HEIGHT, WIDTH, 3, np.uint16)
+    assert (photo.height, photo.width, photo.channels, photo.dtype) == (HEIGHT, WIDTH, 3, np.dtype(np.uint16))
     pixels = np.concatenate(list(photo.strips(40))) / 65535
     inner = pixels[8:-8, 8:-8]
     # The scene is grey, so the result is, and as bright as the curve of sRGB says.
@@ -103,7 +103,7 @@ def test_the_result_is_a_tiff_with_the_camera_s_metadata(denoise: Command, tmp_p
     for name in ("clean/one.tif", "two.denoised.tif"):
         with tifffile.TiffFile(tmp_path / name) as file:
             page = file.pages.first
-            assert (page.dtype, page.shape) == (np.uint16, (WIDTH, HEIGHT, 3))
+            assert (page.dtype, page.shape) == (np.dtype(np.uint16), (WIDTH, HEIGHT, 3))
             assert [page.tags[tag].value for tag in (271, 272, 315, 274)] == ["Tester", "One", "Anna", 1]
             assert 50706 not in page.tags
     jpeg = denoise("denoise-image", "two.nef", "-o", "two.jpg")

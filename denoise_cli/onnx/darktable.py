@@ -15,7 +15,7 @@ from typing import Any
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import denoiser_info
-from denoise_cli.onnx.export import check_free, denoiser_as_onnx, write_package
+from denoise_cli.onnx.export import check_free, denoiser_as_onnx, write_exported
 from denoise_cli.weights.header import Architecture, read_header
 
 SUFFIX = ".dtmodel"
@@ -52,7 +52,7 @@ def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> Archite
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             package.writestr(entry, data)
-    write_package(output, buffer.getvalue(), overwrite)
+    write_exported(output, buffer.getvalue(), overwrite)
     return architecture
 
 

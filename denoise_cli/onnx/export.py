@@ -31,7 +31,7 @@ def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture
     """
     check_free(output, overwrite)
     architecture, model = denoiser_as_onnx(weights, ("image", "denoised"))
-    write_package(output, model, overwrite)
+    write_exported(output, model, overwrite)
     return architecture
 
 
@@ -41,7 +41,7 @@ def check_free(output: Path, overwrite: bool) -> None:
         raise _exists_already(output)
 
 
-def write_package(output: Path, data: bytes, overwrite: bool) -> None:
+def write_exported(output: Path, data: bytes, overwrite: bool) -> None:
     """Write a file whole or not at all; raises `OutputExists` where one has come to be there meanwhile."""
     try:
         write_atomic(output, data, replace=overwrite)

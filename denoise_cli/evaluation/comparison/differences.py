@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +33,7 @@ def differences_to_best(results: Results, batch_norm: bool | None, noise: str) -
     """
     cells = {method: results.cell(method, batch_norm, noise) for method in results.methods}
     scores = {method: _per_image(cell) for method, cell in cells.items() if cell and cell.image_psnr}
-    means = {method: _mean(values) for method, values in scores.items()}
+    means = {method: estimate_mean(values).mean for method, values in scores.items()}
     known = {method: mean for method, mean in means.items() if np.isfinite(mean)}
     if not known:
         return {}
@@ -51,7 +50,3 @@ def differences_to_best(results: Results, batch_norm: bool | None, noise: str) -
 
 def _per_image(cell: Cell) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in cell.image_psnr])
-
-
-def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
-    return estimate_mean(values).mean

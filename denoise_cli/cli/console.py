@@ -229,7 +229,8 @@ def exit_code_of(error: BaseException, console: Console) -> int | None:
     if isinstance(error, DenoiseError):
         console.error(str(error), error.hint)
         return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
+    # An extension module that was interrupted while it was imported says ImportError.
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__, KeyboardInterrupt):
         console.note("Interrupted.")
         return 130
     if isinstance(error, BrokenPipeError):

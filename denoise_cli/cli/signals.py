@@ -48,7 +48,7 @@ def ending_on_signals(is_at_work: Callable[[], bool]) -> Iterator[None]:
     }
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if ending.number:
             for number in before:
                 signal.signal(number, signal.SIG_IGN)
@@ -56,6 +56,9 @@ def ending_on_signals(is_at_work: Callable[[], bool]) -> Iterator[None]:
             remove_unfinished()
             if is_at_work():
                 _leave(ending.number)
+            if isinstance(error, Exception):
+                # A library that was interrupted said so in its own way, as imports of extensions do.
+                raise ending.exception() from error
         raise
     finally:
         for number, handler in before.items():
@@ -73,9 +76,11 @@ class _Ending:
         if time.monotonic() - self._last < _PATIENCE:
             return
         self.number, self._last = number, time.monotonic()
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + number)
+        raise self.exception()
+
+    def exception(self) -> BaseException:
+        """What ends the program as the signal asks."""
+        return KeyboardInterrupt() if self.number == signal.SIGINT else SystemExit(128 + self.number)
 
 
 def _leave(number: int) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from denoise_cli import files
+from denoise_cli.cli.console import Console, exit_code_of
 from denoise_cli.cli.signals import ending_on_signals, interruptible
 from denoise_cli.files import atomic_write_path
 from tests.conftest import TERMINAL
@@ -66,6 +68,29 @@ def test_each_signal_ends_the_work_and_later_ones_change_nothing(
     assert cleaned == [[]]
 
 
+@pytest.mark.parametrize(
+    ("number", "stop"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit), (signal.SIGHUP, SystemExit)],
+)
+def test_a_library_that_makes_an_error_of_it_changes_nothing(number: int, stop: type[BaseException]) -> None:
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(10)
+        except BaseException as error:
+            raise ImportError("initialization failed") from error
+
+    with pytest.raises(stop), ending_on_signals(idle):
+        work()
+
+
+def test_an_import_that_was_interrupted_is_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ImportError("initialization failed")
+    error.__cause__ = KeyboardInterrupt()
+    assert exit_code_of(error, Console()) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
 def test_a_file_that_nobody_would_delete_is_deleted(tmp_path: Path) -> None:
     """As one that a decoder which hangs was to become."""
     writing = atomic_write_path(tmp_path / "a.png")
@@ -104,31 +129,28 @@ def test_ctrl_c_interrupts_commands_and_ends_the_process_between_them() -> None:
 
 
 def test_ctrl_c_thrice_while_a_decoder_hangs(tmp_path: Path) -> None:
-    """Opening a pipe waits in the system until someone writes to it."""
+    """Reading a pipe waits in the system until someone writes to it."""
     os.mkfifo(tmp_path / "a.png")
     process = subprocess.Popen(
-        [sys.executable, "-m", "denoise_cli", "denoise-image", "a.png", "--device", "cpu"],
+        [sys.executable, "-m", "denoise_cli", "denoise-image", "a.png", "-o", "b.png", "--device", "cpu"],
         cwd=tmp_path,
         env={**os.environ, **TERMINAL},
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
-    # The handler is set for the work alone: see which signals the process catches.
-    while not _catches(process.pid, signal.SIGTERM):
+    pipe = None
+    while pipe is None:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
+        with suppress(OSError):  # Nobody reads yet.
+            pipe = os.open(tmp_path / "a.png", os.O_WRONLY | os.O_NONBLOCK)
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
     _, said = process.communicate(timeout=30)
+    os.close(pipe)
     # The last one may meet the interpreter at its own end; a shell says 130 of both.
     assert process.returncode in {130, -signal.SIGINT}
     assert said == "Interrupted.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-
-
-def _catches(pid: int, number: int) -> bool:
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
-    return bool(int(caught, 16) >> (number - 1) & 1)

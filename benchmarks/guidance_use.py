@@ -23,13 +23,13 @@ from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
 from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.evaluation.scores.scoring import score
-from denoise_cli.models.guidance import Source
+from denoise_cli.models.guidance import GuidanceSource
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.weights.files import load_weights
 from denoise_cli.weights.store import list_bundled
 
-TOLD: tuple[Source, ...] = ("predicted", "zero", "oracle", "shuffled")
+TOLD: tuple[GuidanceSource, ...] = ("predicted", "zero", "oracle", "shuffled")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from denoise_cli.config import TrainConfig
 from denoise_cli.devices import resolve_device
-from denoise_cli.distributed import ALONE
+from denoise_cli.distributed import SINGLE_PROCESS
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models import build_denoiser
 from denoise_cli.noise.spec import parse_noise
@@ -94,7 +94,14 @@ class OurLoop:
     ) -> None:
         architecture, own = build_model(config, data)
         self._trainer = Trainer(
-            config, RunFolder(Path("unused")), data, architecture, model or own, device, ALONE, _Silent()
+            config,
+            RunFolder(Path("unused")),
+            data,
+            architecture,
+            model or own,
+            device,
+            SINGLE_PROCESS,
+            _Silent(),
         )
         self._trainer.model.train()
         self.model = self._trainer.model

@@ -50,7 +50,7 @@ class World:
         dist.all_gather_object(values, value)
         return values
 
-    def copy_from_main(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_from_main(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite the tensors with the values of rank 0; all processes must call it."""
         if self.size > 1:
             for tensor in tensors:
@@ -71,7 +71,7 @@ class World:
             dist.barrier()
 
 
-ALONE = World()
+SINGLE_PROCESS = World()
 
 
 def was_restarted() -> bool:
@@ -93,7 +93,7 @@ def join(device: torch.device) -> Iterator[World]:
     Nested calls reuse the outer process group; PyTorch cannot re-create one that was destroyed.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     if dist.is_initialized():
         yield World(dist.get_rank(), dist.get_world_size())

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from denoise_cli.errors import OutputExists
-from denoise_cli.files import finite, write_atomic
+from denoise_cli.files import nan_to_none, write_atomic
 
 if sys.platform != "win32":
     import fcntl
@@ -65,7 +65,7 @@ class RunFolder:
 
     def log(self, event: str, **values: Any) -> None:
         """Append one event to `metrics.jsonl`; numbers that are not finite become null."""
-        row = finite({"event": event, "time": round(time.time(), 3), **values})
+        row = nan_to_none({"event": event, "time": round(time.time(), 3), **values})
         with self.metrics.open("a") as file:
             file.write(json.dumps(row) + "\n")
 

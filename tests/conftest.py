@@ -24,7 +24,7 @@ from denoise_cli.models import build_denoiser
 from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.weights.files import save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 # Tiny tensors gain nothing from more threads, and barriers cost much on a shared machine: neither in
 # the processes that tests start nor in this one.
@@ -155,7 +155,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
         if not path.exists():
             classes = CLASSES if DENOISERS[model].classifier else ()
             save_weights(
-                path, lively(model, batch_norm), Architecture("denoiser", model, batch_norm, classes)
+                path, lively(model, batch_norm), WeightsHeader("denoiser", model, batch_norm, classes)
             )
         return path
 

@@ -56,7 +56,7 @@ def classify(
     set: options.Set = None,
     resume: options.Resume = None,
     overwrite: options.Overwrite = False,
-    format: options.Format = None,
+    format: options.FormatOption = None,
     json: options.Json = False,
 ) -> None:
     """Train a classifier on noisy images and test it; or name what a picture shows.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _option = partial(options.option, CompareConfig)
 
 
-class Format(StrEnum):
+class TableFormat(StrEnum):
     """Formats of the printed results."""
 
     table = "table"
@@ -36,11 +36,11 @@ class Format(StrEnum):
     html = "html"
 
 
-_TEXTS: dict[Format, TextFormat] = {
-    Format.markdown: "markdown",
-    Format.json: "json",
-    Format.csv: "csv",
-    Format.html: "html",
+_TEXTS: dict[TableFormat, TextFormat] = {
+    TableFormat.markdown: "markdown",
+    TableFormat.json: "json",
+    TableFormat.csv: "csv",
+    TableFormat.html: "html",
 }
 
 
@@ -88,7 +88,7 @@ def compare(
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="|".join(Format),
+            metavar="|".join(TableFormat),
             help="How to print the results (default: table).",
             rich_help_panel=RESULT,
         ),
@@ -114,7 +114,7 @@ def compare(
 
     Examples: denoise compare --all; denoise compare photo_unet runs/mine --dataset FOLDER
     """
-    kind = Format(options.chosen_format(format, json, list(Format)))
+    kind = TableFormat(options.chosen_format(format, json, list(TableFormat)))
     _check_output(output, kind)
     flags: dict[str, Any] = {
         "networks": networks or None,
@@ -171,7 +171,9 @@ def compare(
         options.check_effective(
             {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
         )
-    if settings.guidance and (kind is Format.html or (output and output.suffix.lower() in {".html", ".htm"})):
+    if settings.guidance and (
+        kind is TableFormat.html or (output and output.suffix.lower() in {".html", ".htm"})
+    ):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
     from denoise_cli.devices import resolve_device
@@ -203,9 +205,9 @@ def compare(
         )
 
 
-def deliver(results: Results | GuidanceResults, kind: Format, output: Path | None) -> None:
+def deliver(results: Results | GuidanceResults, kind: TableFormat, output: Path | None) -> None:
     """Print the results, and write them where the user wants them."""
-    from denoise_cli.cli.sheets import show_results
+    from denoise_cli.cli.tables import show_results
     from denoise_cli.evaluation.render import SUFFIXES, render, write_folder
 
     if output is not None and output.suffix and not output.is_dir():
@@ -213,7 +215,7 @@ def deliver(results: Results | GuidanceResults, kind: Format, output: Path | Non
         write_atomic(output, text.encode())
     elif output is not None:
         write_folder(results, output)
-    if kind is Format.table:
+    if kind is TableFormat.table:
         show_results(results)
     elif output is None:
         console.write(render(results, _TEXTS[kind]))
@@ -235,7 +237,7 @@ def _say_nothing(text: str) -> None:
     """Discards the notes of all processes but rank 0."""
 
 
-def _check_output(output: Path | None, kind: Format) -> None:
+def _check_output(output: Path | None, kind: TableFormat) -> None:
     """Refuse an output that cannot be written, before anything is scored."""
     if output is None:
         return
@@ -258,7 +260,7 @@ def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool
         check_replaceable(output / "results.json", request, overwrite)
 
 
-def _check_ending(output: Path, kind: Format) -> None:
+def _check_ending(output: Path, kind: TableFormat) -> None:
     from denoise_cli.evaluation.render import SUFFIXES
 
     if output.suffix.lower() not in SUFFIXES:
@@ -266,7 +268,7 @@ def _check_ending(output: Path, kind: Format) -> None:
             f"{output.name} has no ending that says what to write.",
             f"Use {', '.join(SUFFIXES)}, or a folder's name.",
         )
-    if kind is not Format.table and SUFFIXES[output.suffix.lower()] != kind.value:
+    if kind is not TableFormat.table and SUFFIXES[output.suffix.lower()] != kind.value:
         raise UsageError(
             f"--format {kind.value} does not fit the file name {output.name}.", "Leave one of them out."
         )

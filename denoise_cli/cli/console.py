@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from denoise_cli.errors import DenoiseError, ModelWarning, UsageError
-from denoise_cli.files import finite
+from denoise_cli.files import nan_to_none
 from denoise_cli.text import printable
 
 _PLAIN_SECONDS = 10.0
@@ -57,7 +57,7 @@ class Console:
         """Print a result as one line of JSON on stdout; numbers that are not finite become null."""
         with self._printing() as file:
             unicode = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
-            file.write(printable(json.dumps(finite(value), ensure_ascii=not unicode) + "\n"))
+            file.write(printable(json.dumps(nan_to_none(value), ensure_ascii=not unicode) + "\n"))
 
     def write(self, text: str) -> None:
         """Print a finished document on stdout; JSON stays the same JSON."""

@@ -11,7 +11,7 @@ import typer
 from denoise_cli.cli import options
 from denoise_cli.cli.options import RESULT, RUN
 from denoise_cli.cli.photo_report import Extras
-from denoise_cli.cli.photos import run
+from denoise_cli.cli.run_photos import run
 from denoise_cli.config import DenoiseConfig, load_config
 
 _option = partial(options.option, DenoiseConfig)

@@ -31,7 +31,7 @@ def models(
             help="List weights of published denoisers, and their addresses.",
         ),
     ] = False,
-    format: options.Format = None,
+    format: options.FormatOption = None,
     json: options.Json = False,
 ) -> None:
     """List the architectures, and the weights that are bundled or found in ./runs.

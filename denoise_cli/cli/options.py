@@ -88,7 +88,7 @@ Resume = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
-Format = Annotated[
+FormatOption = Annotated[
     str | None,
     typer.Option("--format", metavar="table|json", help="How to print the results (default: table)."),
 ]

@@ -12,7 +12,7 @@ from denoise_cli.errors import DenoiseError, DiskFull, OutputExists
 
 if TYPE_CHECKING:
     from denoise_cli.photo.denoise_batch import Outcome
-    from denoise_cli.photo.denoise_file import Result
+    from denoise_cli.photo.denoise_file import DenoiseResult
     from denoise_cli.photo.files.paths import Item
 
 _REPLACE_OR_SKIP = "Add --skip-existing to leave out photos that are done, or --overwrite to replace results."
@@ -129,7 +129,7 @@ def _with_name(item: Item, error: DenoiseError) -> str:
     return f"{name}: {reason}"
 
 
-def _facts(result: Result) -> dict[str, Any]:
+def _facts(result: DenoiseResult) -> dict[str, Any]:
     photo, noise = result.photo, result.noise
     return {
         "width": photo.width,
@@ -143,7 +143,7 @@ def _facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _describe(item: Item, result: Result, shown: str) -> None:
+def _describe(item: Item, result: DenoiseResult, shown: str) -> None:
     from denoise_cli.photo.files.formats import show
 
     sigma = result.noise.sigma

@@ -14,7 +14,7 @@ from denoise_cli.errors import UsageError, counted
 
 def runs(
     folder: Annotated[Path, typer.Argument(help="Folder that holds run folders.")] = Path("runs"),
-    format: options.Format = None,
+    format: options.FormatOption = None,
     json: options.Json = False,
 ) -> None:
     """List training runs with their status, best score and time."""

@@ -31,7 +31,7 @@ def test(
     overwrite: options.Overwrite = False,
     config: options.Config = None,
     set: options.Set = None,
-    format: options.Format = None,
+    format: options.FormatOption = None,
     json: options.Json = False,
 ) -> None:
     """Score a denoiser on a data set: PSNR and SSIM with 95 % intervals.

@@ -6,9 +6,10 @@ A value comes from: flag > `--set` > YAML file > default.
 from __future__ import annotations
 
 from denoise_cli.config.base import Section
+from denoise_cli.config.evaluation import CompareConfig, TestConfig, TestDataConfig
 from denoise_cli.config.load import load_config, shipped_configs
 from denoise_cli.config.photo import DenoiseConfig
-from denoise_cli.config.runs import (
+from denoise_cli.config.training import (
     ClassifyConfig,
     DataConfig,
     MixItem,
@@ -16,7 +17,6 @@ from denoise_cli.config.runs import (
     RunConfig,
     TrainConfig,
 )
-from denoise_cli.config.scores import CompareConfig, TestConfig, TestDataConfig
 
 __all__ = [
     "ClassifyConfig",

@@ -28,7 +28,7 @@ from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.text import in_chart
 from denoise_cli.weights.files import load_classifier
-from denoise_cli.weights.header import Architecture, reject_external_guidance
+from denoise_cli.weights.header import WeightsHeader, reject_external_guidance
 
 # Classes in the picture of a confusion matrix.
 _DRAWN = 24
@@ -141,7 +141,7 @@ def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
     return [Guess(architecture.classes[i], float(probabilities[i])) for i in order]
 
 
-def _load_images(config: ClassifyConfig, architecture: Architecture) -> Images:
+def _load_images(config: ClassifyConfig, architecture: WeightsHeader) -> Images:
     """The test images, prepared as those that a run of this config is validated on."""
     data = config.data
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir)

@@ -31,7 +31,7 @@ from denoise_cli.evaluation.scores.test_images import (
     load_test_network,
 )
 from denoise_cli.evaluation.scores.windows import Centre
-from denoise_cli.files import check_writable, finite, write_atomic
+from denoise_cli.files import check_writable, nan_to_none, write_atomic
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.text import in_file_name
@@ -91,7 +91,7 @@ def run_test(
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
     record = {**report.rows(), "request": request, "images": list(source.names), "per_image": per_image}
-    write_atomic(folder / "scores.json", (json.dumps(finite(record)) + "\n").encode())
+    write_atomic(folder / "scores.json", (json.dumps(nan_to_none(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
     return report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, classifier_info, denoiser_info
 
@@ -32,8 +32,8 @@ def build_denoiser(
     batch_norm: bool = True,
     num_classes: int = 10,
     image_size: int = 96,
-    guidance: Source = "predicted",
-    injection: Injection = "concat",
+    guidance: GuidanceSource = "predicted",
+    injection: GuidanceInjection = "concat",
 ) -> nn.Module:
     """Build a denoiser with fresh weights.
 

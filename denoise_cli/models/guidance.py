@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Source = Literal["zero", "predicted", "oracle", "shuffled", "features"]
+GuidanceSource = Literal["zero", "predicted", "oracle", "shuffled", "features"]
 """The source of guidance:
 
 zero: nothing; the same parameters with the map switched off
@@ -18,20 +18,20 @@ shuffled: the logits of another picture
 features: the classifier's last feature grid instead of its logits
 """
 
-Injection = Literal["concat", "film"]
+GuidanceInjection = Literal["concat", "film"]
 """The injection:
 
 concat: a map of 32 channels joins the deepest decoder level (the study's)
 film: scale and shift of each channel of the bottleneck and the deepest decoder level
 """
 
-Choice = Literal["none", "zero", "predicted", "oracle", "shuffled", "features"]
+GuidanceChoice = Literal["none", "zero", "predicted", "oracle", "shuffled", "features"]
 """A source, or `none`: the plain U-Net."""
 
-CHOICES: tuple[Choice, ...] = get_args(Choice)
+GUIDANCE_CHOICES: tuple[GuidanceChoice, ...] = get_args(GuidanceChoice)
 
 # Sources that cannot be computed from the picture alone.
-NEEDS_EXTERNAL_LOGITS: frozenset[Source] = frozenset({"oracle", "shuffled"})
+NEEDS_EXTERNAL_LOGITS: frozenset[GuidanceSource] = frozenset({"oracle", "shuffled"})
 
 # Of the map that joins the deepest decoder level.
 GUIDANCE_CHANNELS = 32

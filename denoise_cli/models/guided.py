@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from denoise_cli.models.classifiers.base import Classifier, resize_to
-from denoise_cli.models.guidance import GUIDANCE_CHANNELS, Injection, Source
+from denoise_cli.models.guidance import GUIDANCE_CHANNELS, GuidanceInjection, GuidanceSource
 from denoise_cli.models.layers import pad_to_multiple
 from denoise_cli.models.unet.network import BOTTLENECK, WIDTHS, UNet
 
@@ -40,8 +40,8 @@ class GuidedUNet(nn.Module):
         self,
         classifier: Classifier,
         batch_norm: bool = True,
-        source: Source = "predicted",
-        injection: Injection = "concat",
+        source: GuidanceSource = "predicted",
+        injection: GuidanceInjection = "concat",
     ) -> None:
         super().__init__()
         self.source, self.injection = source, injection

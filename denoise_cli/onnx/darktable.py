@@ -16,7 +16,7 @@ from typing import Any
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import denoiser_info
 from denoise_cli.onnx.export import check_free, denoiser_as_onnx, write_exported
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 
 SUFFIX = ".dtmodel"
 # darktable's own overlap of tiles, in pixels.
@@ -27,7 +27,7 @@ TILE = 768
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> Architecture:
+def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> WeightsHeader:
     """Write the denoiser of a weight file as `ID/config.json` and `ID/model.onnx` in a zip.
 
     Raises:
@@ -56,7 +56,7 @@ def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> Archite
     return architecture
 
 
-def _manifest(architecture: Architecture) -> dict[str, Any]:
+def _manifest(architecture: WeightsHeader) -> dict[str, Any]:
     info = denoiser_info(architecture.name)
     setting = "" if not info.batch_norm or architecture.batch_norm else " without batch norm"
     name = f"{info.name}{setting}"

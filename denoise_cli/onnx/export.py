@@ -15,11 +15,11 @@ from denoise_cli.models.registry import denoiser_info
 from denoise_cli.onnx.graphs import PICTURE, guidance, why_no_graph
 from denoise_cli.onnx.layers import Layers
 from denoise_cli.onnx.protobuf import Graph
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.shapes import read_fitting
 
 
-def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> Architecture:
+def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> WeightsHeader:
     """Write the denoiser of a weight file as ONNX: `image` (1, 3, H, W) in [0, 1] to `denoised`.
 
     Padding to the size multiple, cropping, and the guidance of a guided model are inside. Any
@@ -49,7 +49,7 @@ def write_exported(output: Path, data: bytes, overwrite: bool) -> None:
         raise _exists_already(output) from error
 
 
-def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[Architecture, bytes]:
+def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[WeightsHeader, bytes]:
     """The architecture of a weight file, and its whole network as `export_onnx` writes it.
 
     Args:
@@ -73,7 +73,7 @@ def _exists_already(output: Path) -> OutputExists:
     return OutputExists(f"{output} exists already.", "Add --overwrite, or name another --output.")
 
 
-def _whole(layers: Layers, info: ModelInfo, architecture: Architecture, image: str) -> str:
+def _whole(layers: Layers, info: ModelInfo, architecture: WeightsHeader, image: str) -> str:
     """Pad, denoise and crop."""
     graph = layers.graph
     size = graph.add("Shape", image, start=2)

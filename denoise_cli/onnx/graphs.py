@@ -12,12 +12,12 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import classifier_info, denoiser_info
 from denoise_cli.onnx.layers import Layers, Tensors
 from denoise_cli.onnx.protobuf import Graph
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 PICTURE = (1, 3, "height", "width")
 
 
-def why_no_graph(architecture: Architecture) -> str:
+def why_no_graph(architecture: WeightsHeader) -> str:
     """Why a denoiser cannot be built here, as the end of "There is no ONNX graph of"; empty where it can.
 
     Guidance other than the study's has no graph, nor has a network whose entry names none.

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from denoise_cli.errors import DenoiseError, DiskFull, OutputExists
-from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
+from denoise_cli.photo.denoise_file import DenoiseResult, Settings, denoise_file
 from denoise_cli.photo.failures import as_failure, forget_messages, may_be_anothers
 from denoise_cli.photo.files.paths import Item, comparison_path
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
@@ -48,7 +48,7 @@ class Outcome:
     """
 
     item: Item
-    result: Result | None = None
+    result: DenoiseResult | None = None
     error: DenoiseError | None = None
     scores: dict[str, float] | None = None
     comparison: Path | None = None

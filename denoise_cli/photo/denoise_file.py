@@ -20,7 +20,7 @@ from denoise_cli.photo.files.paths import check_name, exists_already
 from denoise_cli.photo.files.read import Photo, open_photo
 from denoise_cli.photo.files.write import writing
 from denoise_cli.photo.first_look import FirstLook, take_first_look
-from denoise_cli.photo.pixels.fade import Limits, limits_of
+from denoise_cli.photo.pixels.fade import FadeLimits, limits_of
 from denoise_cli.photo.pixels.noise_level import Noise
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
@@ -48,7 +48,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DenoiseResult:
     """The result of one photo.
 
     Attributes:
@@ -68,7 +68,7 @@ class Result:
 
 def denoise_file(
     source: Path | bytes, output: Path, denoiser: PhotoDenoiser, settings: Settings, on_share: OnShare
-) -> Result:
+) -> DenoiseResult:
     """Write the clean picture of `source`, a path or the bytes of a file, whole or not at all.
 
     A new file has the photo's permissions, a replaced one keeps its own.
@@ -92,7 +92,7 @@ def denoise_file(
     except FileExistsError as error:  # It has come to be meanwhile.
         raise exists_already(output) from error
     notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.info, changed)
-    return Result(output, photo, found.noise, notes, time.perf_counter() - start)
+    return DenoiseResult(output, photo, found.noise, notes, time.perf_counter() - start)
 
 
 def _check_free(output: Path, overwrite: bool) -> None:
@@ -120,7 +120,7 @@ def _remarks(found: FirstLook, info: ModelInfo, changed: float) -> tuple[str, ..
     if found.exceeds:
         notes.append("values outside 0 to 1 were cut off")
     noise = found.noise_seen
-    if limits_of(noise, info) == Limits(0.0, 0.0):
+    if limits_of(noise, info) == FadeLimits(0.0, 0.0):
         notes.append("no noise was found, so the picture is left as it is")
     level = float(np.hypot(noise.luma, noise.chroma))
     # The change is the noise plus the network's error.

@@ -18,11 +18,11 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.data import Data
 from denoise_cli.training.tasks import ClassifyTask, DenoiseTask, Task
 from denoise_cli.weights.files import build, load_classifier, load_weights, read_state
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.store import find_classifier, find_weights
 
 
-def build_task(config: RunConfig, architecture: Architecture) -> Task:
+def build_task(config: RunConfig, architecture: WeightsHeader) -> Task:
     """The task of a config, for a network of this architecture."""
     name = config.scoring_noise
     if isinstance(config, ClassifyConfig):
@@ -31,7 +31,7 @@ def build_task(config: RunConfig, architecture: Architecture) -> Task:
     return DenoiseTask(config, parse_noise(name), architecture.classes)
 
 
-def build_model(config: RunConfig, data: Data) -> tuple[Architecture, nn.Module]:
+def build_model(config: RunConfig, data: Data) -> tuple[WeightsHeader, nn.Module]:
     """The network to train, from the config's seed or its `init` weights."""
     torch.manual_seed(config.seed)
     if isinstance(config, ClassifyConfig):
@@ -45,21 +45,21 @@ def build_model(config: RunConfig, data: Data) -> tuple[Architecture, nn.Module]
     return architecture, model
 
 
-def _initial_state(path: Path, architecture: Architecture) -> dict[str, Tensor]:
+def _initial_state(path: Path, architecture: WeightsHeader) -> dict[str, Tensor]:
     """The tensors of a file to start from, batch norm folded where the model to train has none."""
     if read_header(path).batch_norm and not architecture.batch_norm:
         return fold_batch_norm(load_weights(path)[1])
     return read_state(path)[1]
 
 
-def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]:
+def _denoiser(config: TrainConfig, data: Data) -> tuple[WeightsHeader, nn.Module]:
     guide = denoiser_info(config.model).classifier
     if guide is None:
-        architecture = Architecture("denoiser", config.model, config.batch_norm, noise=config.noise)
+        architecture = WeightsHeader("denoiser", config.model, config.batch_norm, noise=config.noise)
         return architecture, build(architecture)
     classes = data.streams[0].source.classes if not config.data.mix else ()
     found, state = _classifier_state(config, guide, classes)
-    architecture = Architecture(
+    architecture = WeightsHeader(
         "denoiser",
         config.model,
         config.batch_norm,
@@ -81,7 +81,7 @@ def _denoiser(config: TrainConfig, data: Data) -> tuple[Architecture, nn.Module]
 
 def _classifier_state(
     config: TrainConfig, kind: str, classes: Sequence[str]
-) -> tuple[Architecture, dict[str, Tensor]]:
+) -> tuple[WeightsHeader, dict[str, Tensor]]:
     """The guiding classifier: the one named, else the one in `init`, else the bundled one."""
     given, batch_norm = config.classifier, config.batch_norm
     if given is None and config.init is not None:
@@ -94,13 +94,13 @@ def _classifier_state(
     return found, classifier.state_dict()
 
 
-def _classifier_architecture(config: ClassifyConfig, data: Data) -> Architecture:
+def _classifier_architecture(config: ClassifyConfig, data: Data) -> WeightsHeader:
     source = data.streams[0].source
     size = data.streams[0].crop
     if size % 8:
         raise DataError(f"Classifiers need images whose side is a multiple of 8, not {size} pixels.")
     name = classifier_info(config.model).name
-    return Architecture("classifier", name, config.batch_norm, source.classes, size, config.noise)
+    return WeightsHeader("classifier", name, config.batch_norm, source.classes, size, config.noise)
 
 
 def _take_over(model: nn.Module, state: dict[str, Tensor], name: str) -> None:

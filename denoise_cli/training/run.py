@@ -42,7 +42,7 @@ Changes = dict[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class TrainResult:
     """The outcome of a finished run.
 
     Attributes:
@@ -59,7 +59,7 @@ class Result:
 
 def train(
     config: RunConfig, reporter: Reporter, *, resume: bool = False, overwrite: bool = False
-) -> Result | None:
+) -> TrainResult | None:
     """Train as the config says and leave a run folder.
 
     Under `torchrun`, every process calls this; only rank 0 writes, reports and gets a result.
@@ -104,7 +104,7 @@ def train(
     if not world.is_main:
         return None
     weights = run.best if run.best.is_file() else run.last
-    return Result(run.path, weights, trainer.step, trainer.seconds)
+    return TrainResult(run.path, weights, trainer.step, trainer.seconds)
 
 
 def _train(

@@ -31,7 +31,7 @@ from denoise_cli.training.optim import (
 from denoise_cli.training.parallel import WrappedModel
 from denoise_cli.training.signals import Interrupted, catch_signals
 from denoise_cli.weights.files import save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 LOG_SECONDS = 1.0
 # Steps between checks for a stop, because agreeing on one waits for the device.
@@ -62,7 +62,7 @@ class Trainer:
         config: RunConfig,
         run: RunFolder,
         data: Data,
-        architecture: Architecture,
+        architecture: WeightsHeader,
         model: nn.Module,
         device: torch.device,
         world: World,
@@ -204,7 +204,7 @@ class Trainer:
         better = False
         model = self.model if self.average is None else self.average.module
         # Each process has the batch statistics of its own images; those of rank 0 are scored and saved.
-        self.world.copy_from_main(model.buffers())
+        self.world.broadcast_from_main(model.buffers())
         scores = self.task.validate(model, self.data.validation, self.device, self.world)
         value = scores[self.task.metric]
         if math.isnan(value):

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 
 
 class _Part(BaseModel):
@@ -73,8 +73,8 @@ class Score(_Part):
 class Guidance(_Part):
     """Conditioning of a guided denoiser."""
 
-    source: Source
-    injection: Injection
+    source: GuidanceSource
+    injection: GuidanceInjection
 
 
 class Card(_Part):

@@ -14,12 +14,12 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.files import write_atomic
 from denoise_cli.models import build_classifier, build_denoiser
 from denoise_cli.models.guided import GuidedUNet
-from denoise_cli.weights.header import KEY, Architecture, read_header
+from denoise_cli.weights.header import KEY, WeightsHeader, read_header
 from denoise_cli.weights.shapes import check_shapes, compare_shapes
 from denoise_cli.weights.tensors import read_tensors
 
 
-def build(architecture: Architecture) -> nn.Module:
+def build(architecture: WeightsHeader) -> nn.Module:
     """The network of an architecture, with fresh weights."""
     a = architecture
     classes = len(a.classes) or 10
@@ -36,7 +36,7 @@ def build(architecture: Architecture) -> nn.Module:
 
 
 def save_weights(
-    path: Path, model: nn.Module | dict[str, Tensor], architecture: Architecture, *, half: bool = False
+    path: Path, model: nn.Module | dict[str, Tensor], architecture: WeightsHeader, *, half: bool = False
 ) -> None:
     """Write a model's state, whole or not at all; `half` stores floats as float16."""
     state = model.state_dict() if isinstance(model, nn.Module) else model
@@ -44,7 +44,7 @@ def save_weights(
     write_atomic(path, to_bytes(tensors, {KEY: json.dumps(asdict(architecture))}))
 
 
-def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
+def load_weights(path: Path) -> tuple[WeightsHeader, nn.Module]:
     """Build the network of a weight file, in eval mode, float32, on the CPU.
 
     Raises:
@@ -62,7 +62,7 @@ def load_weights(path: Path) -> tuple[Architecture, nn.Module]:
     return architecture, model.eval()
 
 
-def load_classifier(path: Path) -> tuple[Architecture, nn.Module]:
+def load_classifier(path: Path) -> tuple[WeightsHeader, nn.Module]:
     """The classifier of a weight file, its own or the one inside a guided denoiser.
 
     The architecture returned describes the file; errors as `load_weights`.
@@ -75,7 +75,7 @@ def load_classifier(path: Path) -> tuple[Architecture, nn.Module]:
     return architecture, model.classifier
 
 
-def read_state(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
+def read_state(path: Path) -> tuple[WeightsHeader, dict[str, Tensor]]:
     """The architecture and float32 tensors of a weight file; errors as `load_weights`."""
     return read_header(path), {name: torch.from_numpy(v) for name, v in read_tensors(path).items()}
 

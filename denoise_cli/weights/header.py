@@ -10,7 +10,7 @@ from typing import Any, get_args
 from safetensors import SafetensorError, safe_open
 
 from denoise_cli.errors import WeightsError
-from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS, Injection, Source
+from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS, GuidanceInjection, GuidanceSource
 from denoise_cli.models.info import Kind
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, either
 
@@ -24,7 +24,7 @@ _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".pkl", ".bin"})
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
+class WeightsHeader:
     """Everything needed to build the network of a weight file.
 
     Attributes:
@@ -44,11 +44,11 @@ class Architecture:
     classes: tuple[str, ...] = ()
     image_size: int = 96
     noise: str = ""
-    guidance: Source = "predicted"
-    injection: Injection = "concat"
+    guidance: GuidanceSource = "predicted"
+    injection: GuidanceInjection = "concat"
 
 
-def reject_external_guidance(architecture: Architecture, path: str | Path) -> None:
+def reject_external_guidance(architecture: WeightsHeader, path: str | Path) -> None:
     """Refuse a denoiser whose guidance cannot be computed from a photo; raises `WeightsError`."""
     if architecture.guidance in NEEDS_EXTERNAL_LOGITS:
         raise WeightsError(
@@ -69,7 +69,7 @@ def is_ours(path: Path) -> bool:
         return True
 
 
-def read_header(path: Path) -> Architecture:
+def read_header(path: Path) -> WeightsHeader:
     """The architecture of a weight file.
 
     Raises:
@@ -106,14 +106,14 @@ def read_header(path: Path) -> Architecture:
     return architecture
 
 
-def _parse(text: str) -> Architecture:
+def _parse(text: str) -> WeightsHeader:
     """The architecture that a header's JSON describes; raises `ValueError` that says what is wrong."""
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f"it has {len(text):,} characters")
     values = json.loads(text)
     if not isinstance(values, dict):
         raise ValueError("it is not a JSON object")
-    known = {field.name: field for field in fields(Architecture)}
+    known = {field.name: field for field in fields(WeightsHeader)}
     unknown = sorted(values.keys() - known.keys())
     missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
     if unknown or missing:
@@ -122,7 +122,7 @@ def _parse(text: str) -> Architecture:
         rule = _RULES[name](value)
         if rule:
             raise ValueError(f"`{name}` is {_shown(value)}, not {rule}")
-    architecture = Architecture(**{**values, "classes": tuple(values.get("classes", ()))})
+    architecture = WeightsHeader(**{**values, "classes": tuple(values.get("classes", ()))})
     needs_classes = architecture.kind == "classifier" or _guide_of(architecture.name) is not None
     if needs_classes and not architecture.classes:
         raise ValueError("`classes` names none")
@@ -162,8 +162,8 @@ _RULES: dict[str, Any] = {
     "classes": _class_names,
     "image_size": _size,
     "noise": lambda value: "" if isinstance(value, str) and len(value) <= 1000 else "a short text",
-    "guidance": _one_of(*get_args(Source)),
-    "injection": _one_of(*get_args(Injection)),
+    "guidance": _one_of(*get_args(GuidanceSource)),
+    "injection": _one_of(*get_args(GuidanceInjection)),
 }
 
 

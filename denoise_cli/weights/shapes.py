@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.store import list_bundled
 from denoise_cli.weights.tensors import Array, read_tensors
 
@@ -18,14 +18,14 @@ _GUIDE = "classifier."
 _WRAPPER = "module."
 
 
-def read_fitting(path: Path, architecture: Architecture) -> dict[str, Array]:
+def read_fitting(path: Path, architecture: WeightsHeader) -> dict[str, Array]:
     """The tensors of a weight file whose header gave `architecture`; errors as of the two steps."""
     tensors = read_tensors(path)
     check_shapes(path, architecture, {name: value.shape for name, value in tensors.items()})
     return tensors
 
 
-def check_shapes(path: Path, architecture: Architecture, found: Mapping[str, Shape]) -> None:
+def check_shapes(path: Path, architecture: WeightsHeader, found: Mapping[str, Shape]) -> None:
     """Compare a file's tensors with the bundled file of its architecture, without building the network.
 
     Sides that count classes or cells of the guidance's grid are those of the header, so that what
@@ -91,7 +91,7 @@ def compare_shapes(
         raise WeightsError(f"{problem}it has a tensor {extra[:100]}, which the network lacks.")
 
 
-def _bundled_like(architecture: Architecture) -> Path | None:
+def _bundled_like(architecture: WeightsHeader) -> Path | None:
     """The bundled file of the same network, or of one that the same classifier guides."""
     is_classifier = architecture.kind == "classifier"
     own = (CLASSIFIERS if is_classifier else DENOISERS).own

@@ -11,7 +11,7 @@ from PIL import Image
 
 from denoise_cli.training.signals import Interrupted
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from tests.conftest import Command
 
 TRAIN = (
@@ -90,7 +90,7 @@ def test_resume_goes_on_to_more_epochs(denoise: Command, run: Path) -> None:
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A classifier that has learned nothing."""
-    architecture = Architecture("classifier", "resnet", True, ("airplane", "cat"), 32)
+    architecture = WeightsHeader("classifier", "resnet", True, ("airplane", "cat"), 32)
     save_weights(tmp_path / "fresh.safetensors", build(architecture), architecture)
     return tmp_path / "fresh.safetensors"
 

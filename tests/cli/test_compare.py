@@ -16,7 +16,7 @@ from denoise_cli.evaluation.comparison.differences import differences_to_best
 from denoise_cli.evaluation.comparison.results import read_results
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from tests.conftest import Command
 
 TRAIN = ("compare", "--train", "--steps", "2", "--set", "train_set=[batch_size=8]", "--format", "json")
@@ -25,7 +25,7 @@ TRAIN = ("compare", "--train", "--steps", "2", "--set", "train_set=[batch_size=8
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A folder with one run's weights, which have learned nothing."""
-    architecture = Architecture("denoiser", "cae", True, noise="blind")
+    architecture = WeightsHeader("denoiser", "cae", True, noise="blind")
     save_weights(tmp_path / "w/cae/last.safetensors", build(architecture), architecture)
     return tmp_path / "w"
 

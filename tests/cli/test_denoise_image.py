@@ -21,7 +21,7 @@ from denoise_cli.models import build_denoiser
 from denoise_cli.photo.files.find import find_photos
 from denoise_cli.photo.shards import parse_shard
 from denoise_cli.weights.files import save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from tests.conftest import Command
 
 
@@ -30,7 +30,7 @@ def cae(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the smallest model, random."""
     torch.manual_seed(0)
     path: Path = tmp_path_factory.mktemp("weights") / "cae.safetensors"
-    save_weights(path, build_denoiser("cae"), Architecture("denoiser", "cae", True))
+    save_weights(path, build_denoiser("cae"), WeightsHeader("denoiser", "cae", True))
     return path
 
 

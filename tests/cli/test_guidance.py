@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from denoise_cli.models.guidance import Source
+from denoise_cli.models.guidance import GuidanceSource
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from tests.conftest import Command
 
 GUIDED = ("compare", "--models", "resnet_unet", "--noise", "basic")
@@ -20,10 +20,10 @@ TRAIN = (*GUIDED, "--train", "--steps", "2", "--set", "train_set=[batch_size=8]"
 ORACLE = ("train", "resnet_unet", "--steps", "1", "--classifier", "oracle", "--set", "guidance.source=oracle")
 
 
-def save_guided(folder: Path, source: Source, injection: str = "concat") -> Path:
+def save_guided(folder: Path, source: GuidanceSource, injection: str = "concat") -> Path:
     torch.manual_seed(0)
     classes = ("airplane", "cat")
-    architecture = Architecture(
+    architecture = WeightsHeader(
         "denoiser",
         "resnet_unet",
         True,
@@ -81,7 +81,7 @@ def test_all_sources_are_trained_scored_and_drawn_again(
 
 def test_a_given_classifier_guides_all(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    architecture = Architecture("classifier", "resnet", True, ("cat", "airplane"), 32, "basic")
+    architecture = WeightsHeader("classifier", "resnet", True, ("cat", "airplane"), 32, "basic")
     save_weights(tmp_path / "guide/last.safetensors", build(architecture), architecture)
     arguments = ("--guidance", "oracle", "--set", "classifier=guide", "--format", "json")
     done = denoise(*TRAIN, *arguments, "--dataset", image_folder)
@@ -104,7 +104,7 @@ def test_the_oracle_needs_known_labels(denoise: Command, image_folder: Path, tmp
             shutil.copytree(other / split / "cat", other / split / name)
     save_guided(tmp_path / "oracle", "oracle")
     torch.manual_seed(0)
-    plain = Architecture("denoiser", "unet", True, noise="basic")
+    plain = WeightsHeader("denoiser", "unet", True, noise="basic")
     save_weights(tmp_path / "runs/unet/last.safetensors", build(plain), plain)
     save_guided(tmp_path / "runs/oracle", "oracle")
     many = "4 classes and the classifier 2; it does not know deer, frog"
@@ -129,7 +129,7 @@ def test_the_oracle_needs_known_labels(denoise: Command, image_folder: Path, tmp
 
 @pytest.mark.parametrize("source", ["oracle", "shuffled"])
 def test_what_no_photo_shows_is_not_guessed(
-    denoise: Command, image_folder: Path, tmp_path: Path, source: Source
+    denoise: Command, image_folder: Path, tmp_path: Path, source: GuidanceSource
 ) -> None:
     save_guided(tmp_path / "run", source)
     photo = str(image_folder / "test/cat/000.png")
@@ -146,7 +146,7 @@ def test_what_no_photo_shows_is_not_guessed(
     ("source", "injection"), [("features", "concat"), ("predicted", "film"), ("zero", "concat")]
 )
 def test_photos_with_other_guidance_go_through_torch(
-    denoise: Command, image_folder: Path, tmp_path: Path, source: Source, injection: str
+    denoise: Command, image_folder: Path, tmp_path: Path, source: GuidanceSource, injection: str
 ) -> None:
     save_guided(tmp_path / "run", source, injection)
     photo = str(image_folder / "test/cat/000.png")

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -98,7 +98,7 @@ def browser(
     tmp_path: Path, image_folder: Path, denoise: Callable[..., subprocess.CompletedProcess[str]]
 ) -> Iterator[Browser]:
     """A phone-sized browser that shows a report, scrolled to its slider."""
-    architecture = Architecture("denoiser", "cae", True, noise="blind")
+    architecture = WeightsHeader("denoiser", "cae", True, noise="blind")
     save_weights(tmp_path / "w/cae/last.safetensors", build(architecture), architecture)
     arguments = [
         "compare",

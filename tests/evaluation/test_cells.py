@@ -19,14 +19,14 @@ from denoise_cli.evaluation.comparison.cells import (
 from denoise_cli.evaluation.comparison.results import Cell, Results
 from denoise_cli.evaluation.comparison.tables import build_sheets
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 BOTH = (True, False)
 
 
 def save(folder: Path, model: str, noise: str, batch_norm: bool = True) -> Path:
     torch.manual_seed(0)
-    architecture = Architecture("denoiser", model, batch_norm, noise=noise)
+    architecture = WeightsHeader("denoiser", model, batch_norm, noise=noise)
     save_weights(folder / "last.safetensors", build(architecture), architecture)
     return folder / "last.safetensors"
 

@@ -25,7 +25,7 @@ from denoise_cli.evaluation.comparison.tables import build_sheets
 from denoise_cli.evaluation.run_test import run_test
 from denoise_cli.seeds import derive_seed
 from denoise_cli.weights.files import build, load_weights, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def silent(title: str, total: int) -> Iterator[Callable[[int], None]]:
 def save_run(folder: Path, seed: int, noise: str = "blind", batch_norm: bool = True) -> Path:
     """The weights of a run that has learned nothing, from its own seed."""
     torch.manual_seed(seed)
-    architecture = Architecture("denoiser", "cae", batch_norm, noise=noise)
+    architecture = WeightsHeader("denoiser", "cae", batch_norm, noise=noise)
     save_weights(folder / "last.safetensors", build(architecture), architecture)
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed}))
     return folder

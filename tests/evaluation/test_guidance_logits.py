@@ -17,7 +17,7 @@ from denoise_cli.evaluation.scores import classification, scoring
 from denoise_cli.evaluation.scores.classification import class_logits
 from denoise_cli.evaluation.scores.guidance_logits import derangement, guidance_logits
 from denoise_cli.models import build_denoiser
-from denoise_cli.models.guidance import Source
+from denoise_cli.models.guidance import GuidanceSource
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 
@@ -26,7 +26,7 @@ NOISE = parse_noise("basic")
 CLASSES = ("ship", "cat", "airplane")
 
 
-def model(source: Source) -> GuidedUNet:
+def model(source: GuidanceSource) -> GuidedUNet:
     torch.manual_seed(0)
     guided = build_denoiser("resnet_unet", num_classes=3, image_size=32, guidance=source).eval()
     assert isinstance(guided, GuidedUNet)
@@ -80,7 +80,7 @@ def test_the_oracle_is_told_by_name(images: Images) -> None:
 
 @pytest.mark.parametrize("source", ["shuffled", "oracle"])
 def test_scores_do_not_depend_on_the_batch(
-    images: Images, monkeypatch: pytest.MonkeyPatch, source: Source
+    images: Images, monkeypatch: pytest.MonkeyPatch, source: GuidanceSource
 ) -> None:
     denoiser = model(source)
     # Fresh weights hardly listen; these do, so that a wrong picture's logits would be seen.

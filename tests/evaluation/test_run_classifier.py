@@ -15,7 +15,7 @@ from denoise_cli.evaluation.report.summaries import Accuracy, ClassifierSummary
 from denoise_cli.evaluation.run_classifier import _load_images, draw_confusion, most_confused
 from denoise_cli.evaluation.scores.test_images import Report
 from denoise_cli.training.data import load_data
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from tests.conftest import write_images
 
 
@@ -33,7 +33,7 @@ def test_images_are_tested_as_they_are_validated(tmp_path: Path, settings: list[
     data = load_data(config)
     side = data.streams[0].crop
     assert side == (24 if settings else 96)
-    tested = _load_images(config, Architecture("classifier", "cnn", True, ("cat", "dog"), side))
+    tested = _load_images(config, WeightsHeader("classifier", "cnn", True, ("cat", "dog"), side))
     assert len(tested) == len(data.validation) == 4
     for index in range(4):
         assert tested.image(index).shape == (3, side, side)

@@ -11,11 +11,11 @@ from torch import nn
 from denoise_cli.evaluation.comparison.benchmark import Rounded
 from denoise_cli.evaluation.scores.windows import CONTEXT, Centre, InStrips
 from denoise_cli.models import denoiser_info
-from denoise_cli.models.guidance import Injection
+from denoise_cli.models.guidance import GuidanceInjection
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.weights.files import build, load_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.store import find_bundled
 
 
@@ -24,11 +24,11 @@ def network(name: str) -> nn.Module:
     return load_weights(find_bundled(name, denoiser_info(name).batch_norm))[1].eval()
 
 
-def guided(injection: Injection) -> nn.Module:
+def guided(injection: GuidanceInjection) -> nn.Module:
     """A network whose output depends on its guidance."""
     torch.manual_seed(0)
     model = build(
-        Architecture("denoiser", "resnet_unet", False, classes=tuple("0123456789"), injection=injection)
+        WeightsHeader("denoiser", "resnet_unet", False, classes=tuple("0123456789"), injection=injection)
     )
     assert isinstance(model, GuidedUNet)
     assert isinstance(model.embed, nn.Linear)
@@ -70,7 +70,7 @@ def test_strips_take_no_more_rows_than_they_may() -> None:
 
 @pytest.mark.parametrize(("injection", "strength"), [("concat", 3000), ("film", 30)])
 @torch.inference_mode()
-def test_strips_of_a_network_that_is_told_something(injection: Injection, strength: float) -> None:
+def test_strips_of_a_network_that_is_told_something(injection: GuidanceInjection, strength: float) -> None:
     info, model = denoiser_info("resnet_unet"), guided(injection)
     generator = torch.Generator().manual_seed(0)
     logits = strength * torch.randn(1, 10, generator=generator)

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from denoise_cli.models import build_denoiser, count_parameters
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 from denoise_cli.models.guided import GuidedUNet, true_logits
 from denoise_cli.models.unet.network import UNet, modulate
 
-SOURCES: tuple[Source, ...] = get_args(Source)
-INJECTIONS: tuple[Injection, ...] = get_args(Injection)
+SOURCES: tuple[GuidanceSource, ...] = get_args(GuidanceSource)
+INJECTIONS: tuple[GuidanceInjection, ...] = get_args(GuidanceInjection)
 
 
-def guided(source: Source, injection: Injection = "concat", name: str = "resnet_unet") -> GuidedUNet:
+def guided(
+    source: GuidanceSource, injection: GuidanceInjection = "concat", name: str = "resnet_unet"
+) -> GuidedUNet:
     torch.manual_seed(0)
     model = build_denoiser(name, image_size=32, guidance=source, injection=injection).eval()
     assert isinstance(model, GuidedUNet)
@@ -39,7 +41,7 @@ def pictures(count: int = 3) -> Tensor:
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 @torch.inference_mode()
-def test_zero_is_the_unet_alone(injection: Injection) -> None:
+def test_zero_is_the_unet_alone(injection: GuidanceInjection) -> None:
     model, x = awake(guided("zero", injection)), pictures()
     without = torch.zeros(1, 32, 4, 6).expand(3, -1, -1, -1) if injection == "concat" else None
     assert torch.equal(model(x), model.unet.restore(x, without))
@@ -49,7 +51,7 @@ def test_zero_is_the_unet_alone(injection: Injection) -> None:
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 @torch.inference_mode()
-def test_the_oracle_is_told_the_class(injection: Injection) -> None:
+def test_the_oracle_is_told_the_class(injection: GuidanceInjection) -> None:
     model, x = awake(guided("oracle", injection)), pictures(1)
     one, other = (model(x, logits=true_logits(torch.tensor([label]), 10)) for label in (1, 2))
     assert not torch.equal(one, other)
@@ -65,7 +67,7 @@ def test_true_logits_stand_out_by_three() -> None:
 
 @pytest.mark.parametrize("injection", INJECTIONS)
 @torch.inference_mode()
-def test_shuffled_takes_the_logits_of_another_picture(injection: Injection) -> None:
+def test_shuffled_takes_the_logits_of_another_picture(injection: GuidanceInjection) -> None:
     model, x = awake(guided("shuffled", injection)), pictures()
     logits = model.classifier(x)
     others = logits[[2, 0, 1]]
@@ -89,7 +91,7 @@ def test_features_keep_their_grid(name: str, channels: int, side: int) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 @torch.inference_mode()
-def test_film_starts_without_effect(source: Source) -> None:
+def test_film_starts_without_effect(source: GuidanceSource) -> None:
     model, x = guided(source, "film"), pictures()
     logits = true_logits(torch.tensor([0, 1, 2]), 10) if source in {"oracle", "shuffled"} else None
     assert model.guidance(x, logits).shape == (3, 2 * (256 + 128), 1, 1)
@@ -134,7 +136,9 @@ def test_parameters_of_each_injection() -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_every_variant_learns_but_for_its_classifier(source: Source, injection: Injection) -> None:
+def test_every_variant_learns_but_for_its_classifier(
+    source: GuidanceSource, injection: GuidanceInjection
+) -> None:
     model, x = awake(guided(source, injection)).train(), pictures()
     logits = true_logits(torch.tensor([0, 1, 2]), 10) if source == "oracle" else None
     (model(x, logits=logits) - x).square().mean().backward()

@@ -218,13 +218,13 @@ def test_a_classifier_of_another_package_guides_a_unet(tmp_path: Path) -> None:
         "from denoise_cli.models import build_denoiser\n"
         "from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, STUDY_MODELS\n"
         "from denoise_cli.onnx.graphs import why_no_graph\n"
-        "from denoise_cli.weights.header import Architecture\n"
+        "from denoise_cli.weights.header import WeightsHeader\n"
         "assert 'mini' in CLASSIFIERS and 'mini' not in DENOISERS and 'mini_unet' not in STUDY_MODELS\n"
         "for guidance in ('predicted', 'features'):\n"
         "    model = build_denoiser('mini_unet', image_size=32, guidance=guidance).eval()\n"
         "    assert type(model.classifier).__name__ == 'Mini'\n"
         "    assert model(torch.rand(2, 3, 40, 33)).shape == (2, 3, 40, 33)\n"
-        "print(why_no_graph(Architecture('denoiser', 'mini_unet', True, ('a', 'b'), 32)))\n"
+        "print(why_no_graph(WeightsHeader('denoiser', 'mini_unet', True, ('a', 'b'), 32)))\n"
     )
     points = {"mini": "denoise_mini:MINI", "mini_unet": "denoise_mini:MINI_UNET"}
     environment = {**os.environ, "PYTHONPATH": install(tmp_path, GUIDED, points, "denoise-mini")}

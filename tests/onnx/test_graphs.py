@@ -75,10 +75,10 @@ def test_default_on_a_cpu_without_torch(
 def test_weights_of_another_shape_are_refused(weights: Weights, tmp_path: Path) -> None:
     from denoise_cli.errors import WeightsError
     from denoise_cli.weights.files import save_weights
-    from denoise_cli.weights.header import Architecture
+    from denoise_cli.weights.header import WeightsHeader
 
     path = tmp_path / "w.safetensors"
-    save_weights(path, load_weights(weights("cae", True))[1], Architecture("denoiser", "unet", True))
+    save_weights(path, load_weights(weights("cae", True))[1], WeightsHeader("denoiser", "unet", True))
     with pytest.raises(WeightsError, match="does not fit"):
         load_photo_denoiser(weights=Path(path), runtime="onnx")
 

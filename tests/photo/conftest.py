@@ -12,7 +12,7 @@ from denoise_cli.photo.denoise_file import Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 
 class IdentityRuntime:
@@ -28,7 +28,7 @@ class IdentityRuntime:
 
 @pytest.fixture
 def identity() -> PhotoDenoiser:
-    return PhotoDenoiser(Architecture("denoiser", "cae", True), IdentityRuntime())
+    return PhotoDenoiser(WeightsHeader("denoiser", "cae", True), IdentityRuntime())
 
 
 Rewrite = Callable[..., tuple[str, ...]]

@@ -25,7 +25,7 @@ from denoise_cli.photo.files.paths import Item, default_output
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.plan_batch import Request, plan_batch
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 SETTINGS = Settings(Controls())
 SMALL, LARGE = 24, 48
@@ -50,7 +50,7 @@ class Calling:
 
 
 def calling(call: Call) -> PhotoDenoiser:
-    return PhotoDenoiser(Architecture("denoiser", "cae", True), Calling(call))
+    return PhotoDenoiser(WeightsHeader("denoiser", "cae", True), Calling(call))
 
 
 def raising(error: Exception, size: int = LARGE) -> PhotoDenoiser:

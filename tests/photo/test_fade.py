@@ -17,7 +17,7 @@ from denoise_cli import denoise
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.photo.denoise_file import Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
-from denoise_cli.photo.pixels.fade import REACH, Limits, fade, limits_of
+from denoise_cli.photo.pixels.fade import REACH, FadeLimits, fade, limits_of
 from denoise_cli.photo.pixels.noise_level import Noise
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
 
@@ -105,7 +105,7 @@ def test_fade_equals_the_wiener_share(channels: int) -> None:
     """Against scipy's box mean, away from the edges, where it is taken over what there is."""
     removed = np.random.default_rng(0).normal(0, 0.1, (channels, 150, 90)).astype(np.float32)
     removed[:, :, :45] *= 0.1
-    limits = Limits(0.002, 0.004)
+    limits = FadeLimits(0.002, 0.004)
     grey = removed if channels == 1 else np.tensordot(LUMA, removed, 1)[None]
 
     def share(planes: np.ndarray, limit: float) -> np.ndarray:
@@ -118,12 +118,12 @@ def test_fade_equals_the_wiener_share(channels: int) -> None:
     result = fade(removed, limits, 0.75, 0.5)
     inside = (slice(None), slice(REACH, -REACH), slice(REACH, -REACH))
     assert np.abs(result - expected)[inside].max() < 1e-6
-    assert (fade(removed, Limits(0, 0), 1, 1) == 0).all()
+    assert (fade(removed, FadeLimits(0, 0), 1, 1) == 0).all()
 
 
 def test_limits_grow_with_the_noise_and_the_trust() -> None:
     none = Noise((0.0,), 0.0, 0.0, 0.0)
-    assert limits_of(none, PREDICTS_NOISE) == limits_of(none, UNET) == Limits(0, 0)
+    assert limits_of(none, PREDICTS_NOISE) == limits_of(none, UNET) == FadeLimits(0, 0)
     sizes = [limits_of(Noise((s,), s, s, s), UNET).luma for s in (0.001, 0.005, 0.02, 0.1, 0.2)]
     assert sizes == sorted(sizes)
     noise = Noise((0.02,), 0.02, 0.02, 0.02)

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
+from denoise_cli.photo.denoise_file import DenoiseResult, Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.formats import FORMATS
 from denoise_cli.photo.files.read import open_photo
@@ -40,7 +40,7 @@ def make_pixels(channels: int, dtype: type) -> np.ndarray:
     )
 
 
-def run(source: Path, output: Path, identity: PhotoDenoiser, **settings: Any) -> Result:
+def run(source: Path, output: Path, identity: PhotoDenoiser, **settings: Any) -> DenoiseResult:
     controls = settings.pop("controls", Controls())
     return denoise_file(source, output, identity, Settings(controls, **settings), lambda share: None)
 

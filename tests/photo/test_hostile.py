@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from denoise_cli.errors import ImageError, OutputExists, UnknownName, UsageError, WeightsError
-from denoise_cli.photo.denoise_file import Result, Settings, denoise_file
+from denoise_cli.photo.denoise_file import DenoiseResult, Settings, denoise_file
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.paths import plan_outputs
@@ -34,7 +34,7 @@ def picture(kind: str, size: int = 40) -> bytes:
     return file.getvalue()
 
 
-def run(source: Path | bytes, output: Path, denoiser: PhotoDenoiser, **settings: Any) -> Result:
+def run(source: Path | bytes, output: Path, denoiser: PhotoDenoiser, **settings: Any) -> DenoiseResult:
     return denoise_file(source, output, denoiser, Settings(Controls(), **settings), lambda share: None)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.config import TrainConfig
-from denoise_cli.distributed import ALONE
+from denoise_cli.distributed import SINGLE_PROCESS
 from denoise_cli.training.parallel import WrappedModel
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def wrapped(model: nn.Module, choice: str, notes: list[str], steps: int = 5) -> WrappedModel:
     config = TrainConfig.model_validate({"model": "cae", "compile": choice})
-    return WrappedModel(model, config, CPU, ALONE, steps, notes.append)
+    return WrappedModel(model, config, CPU, SINGLE_PROCESS, steps, notes.append)
 
 
 def test_without_a_compiler_the_plain_model_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ from torch import nn
 
 from denoise_cli.config import TrainConfig, load_config
 from denoise_cli.errors import ConfigError, DataError
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.build import build_model, build_task
 from denoise_cli.training.data import Data, load_data, with_classes
 from denoise_cli.weights.files import build, load_weights, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 CLASSES = ("ship", "cat", "airplane")
 
@@ -27,7 +27,7 @@ CLASSES = ("ship", "cat", "airplane")
 def classifier(tmp_path: Path) -> Path:
     """A classifier with other classes, in another order, than the images have."""
     torch.manual_seed(5)
-    architecture = Architecture("classifier", "resnet", True, CLASSES, 32, "basic")
+    architecture = WeightsHeader("classifier", "resnet", True, CLASSES, 32, "basic")
     path = tmp_path / "classifier.safetensors"
     save_weights(path, build(architecture), architecture)
     return path
@@ -39,7 +39,7 @@ def prepared(folder: Path, classifier: Path, **flags: Any) -> tuple[TrainConfig,
     return config, load_data(config)
 
 
-def network(folder: Path, classifier: Path, **flags: Any) -> tuple[Architecture, nn.Module]:
+def network(folder: Path, classifier: Path, **flags: Any) -> tuple[WeightsHeader, nn.Module]:
     return build_model(*prepared(folder, classifier, **flags))
 
 
@@ -47,8 +47,8 @@ def test_every_source_starts_as_the_same_unet(image_folder: Path, classifier: Pa
     plain = network(image_folder, classifier, model="unet", seed=3)[1].eval()
     other = network(image_folder, classifier, model="unet", seed=4)[1].state_dict()
     x, logits = torch.rand(2, 3, 32, 32), torch.rand(2, 3)
-    for source in get_args(Source):
-        for injection in get_args(Injection):
+    for source in get_args(GuidanceSource):
+        for injection in get_args(GuidanceInjection):
             architecture, model = network(
                 image_folder, classifier, guidance__source=source, guidance__injection=injection, seed=3
             )
@@ -111,8 +111,8 @@ def test_guidance_that_does_not_fit_its_config() -> None:
 
 
 def test_weights_keep_their_guidance(image_folder: Path, classifier: Path, tmp_path: Path) -> None:
-    for source in get_args(Source):
-        for injection in get_args(Injection):
+    for source in get_args(GuidanceSource):
+        for injection in get_args(GuidanceInjection):
             architecture, model = network(
                 image_folder, classifier, guidance__source=source, guidance__injection=injection
             )

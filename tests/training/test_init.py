@@ -15,7 +15,7 @@ from denoise_cli.models.guided import GuidedUNet
 from denoise_cli.training.build import build_model
 from denoise_cli.training.data import load_data
 from denoise_cli.weights.files import build, save_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 
 CLASSES = ("ship", "cat", "airplane")
 
@@ -24,7 +24,7 @@ def saved(path: Path, name: str, seed: int, kind: str = "denoiser") -> nn.Module
     """A file of random weights whose batch norms have statistics of their own."""
     torch.manual_seed(seed)
     classes = () if name in {"unet", "cae"} else CLASSES
-    architecture = Architecture(kind, name, True, classes, 32, "basic")  # type: ignore[arg-type]
+    architecture = WeightsHeader(kind, name, True, classes, 32, "basic")  # type: ignore[arg-type]
     model = build(architecture).eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -35,7 +35,7 @@ def saved(path: Path, name: str, seed: int, kind: str = "denoiser") -> nn.Module
     return model
 
 
-def started(folder: Path, model: str, **values: Any) -> tuple[Architecture, nn.Module]:
+def started(folder: Path, model: str, **values: Any) -> tuple[WeightsHeader, nn.Module]:
     values = {"model": model, "data.dataset": str(folder)} | values
     config = load_config(TrainConfig, None, [], values)
     architecture, network = build_model(config, load_data(config))
@@ -72,7 +72,7 @@ def test_a_guided_model_keeps_the_classifier_it_started_with(image_folder: Path,
 
 def test_batch_norm_is_not_made_up(image_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "start.safetensors"
-    architecture = Architecture("denoiser", "resnet_unet", False, CLASSES, 32, "basic")
+    architecture = WeightsHeader("denoiser", "resnet_unet", False, CLASSES, 32, "basic")
     save_weights(path, build(architecture), architecture)
     with pytest.raises(WeightsError, match="trained without batch norm"):
         started(image_folder, "resnet_unet", init=str(path))

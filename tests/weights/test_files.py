@@ -14,15 +14,15 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.weights import store
 from denoise_cli.weights.files import build, load_classifier, load_weights, save_weights
-from denoise_cli.weights.header import KEY, Architecture, read_header
+from denoise_cli.weights.header import KEY, WeightsHeader, read_header
 from denoise_cli.weights.store import bundled_name, find_bundled, find_classifier, find_weights
 
 CLASSES = ("airplane", "cat", "ship")
 
 
-def _save(path: Path, kind: str = "denoiser", name: str = "cae", batch_norm: bool = True) -> Architecture:
+def _save(path: Path, kind: str = "denoiser", name: str = "cae", batch_norm: bool = True) -> WeightsHeader:
     guided = kind == "classifier" or DENOISERS[name].classifier is not None
-    architecture = Architecture(
+    architecture = WeightsHeader(
         "denoiser" if kind == "denoiser" else "classifier",
         name,
         batch_norm,

@@ -17,19 +17,19 @@ from safetensors.torch import load_file, save_file
 from denoise_cli.errors import WeightsError
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
 from denoise_cli.weights.files import build, load_weights, save_weights
-from denoise_cli.weights.header import KEY, Architecture, read_header
+from denoise_cli.weights.header import KEY, WeightsHeader, read_header
 from denoise_cli.weights.shapes import read_fitting
 from tests.conftest import Command, Weights
 
 State = dict[str, torch.Tensor]
-CAE = asdict(Architecture("denoiser", "cae", True, noise="basic"))
-GUIDED = asdict(Architecture("denoiser", "cnn_unet", True, ("cat", "dog"), 32))
+CAE = asdict(WeightsHeader("denoiser", "cae", True, noise="basic"))
+GUIDED = asdict(WeightsHeader("denoiser", "cnn_unet", True, ("cat", "dog"), 32))
 
 
 @pytest.fixture(scope="module")
 def state() -> State:
     torch.manual_seed(0)
-    return build(Architecture("denoiser", "cae", True)).state_dict()
+    return build(WeightsHeader("denoiser", "cae", True)).state_dict()
 
 
 def refusal(path: Path) -> str:
@@ -79,7 +79,7 @@ def test_tensors_that_are_not_the_networks(
     tmp_path: Path, state: State, change: Callable[[State], State], said: str
 ) -> None:
     path = tmp_path / "w.safetensors"
-    save_weights(path, change(state), Architecture("denoiser", "cae", True))
+    save_weights(path, change(state), WeightsHeader("denoiser", "cae", True))
     text = refusal(path)
     assert said in text and str(path) in text
 
@@ -126,7 +126,7 @@ def test_headers_that_are_not_an_architectures(tmp_path: Path, changes: dict[str
     if said != "has the shape":
         assert said in refusal(path)
         return
-    guided = Architecture(**{**GUIDED, "classes": ("cat", "dog")})
+    guided = WeightsHeader(**{**GUIDED, "classes": ("cat", "dog")})
     save_file(build(guided).state_dict(), path, {KEY: json.dumps(GUIDED | changes)})
     assert said in refusal(path)
 
@@ -157,7 +157,7 @@ def test_weights_that_are_finite_and_too_large(tmp_path: Path, state: State) -> 
     save_weights(
         path,
         {k: v * 3e37 if v.dim() == 4 else v for k, v in state.items()},
-        Architecture("denoiser", "cae", True),
+        WeightsHeader("denoiser", "cae", True),
     )
     for runtime in ("onnx", "torch"):
         loaded = load_photo_denoiser(weights=path, device="cpu", runtime=runtime)
@@ -168,7 +168,7 @@ def test_weights_that_are_finite_and_too_large(tmp_path: Path, state: State) -> 
 def test_the_command_says_it_in_one_sentence(denoise: Command, weights: Weights, tmp_path: Path) -> None:
     good = load_file(weights("unet", True))
     good["last.weight"] = good["last.weight"][:1].clone()
-    save_weights(tmp_path / "cut.safetensors", good, Architecture("denoiser", "unet", True))
+    save_weights(tmp_path / "cut.safetensors", good, WeightsHeader("denoiser", "unet", True))
     (tmp_path / "a.png").write_bytes(b"")
     done = denoise("denoise-image", "a.png", "--weights", "cut.safetensors")
     assert done.returncode == 1
@@ -178,9 +178,11 @@ def test_the_command_says_it_in_one_sentence(denoise: Command, weights: Weights,
 
 def test_other_classes_and_sizes_than_the_bundled_ones_fit(tmp_path: Path) -> None:
     for architecture in (
-        Architecture("classifier", "cnn", True, ("cat", "dog"), 64),
-        Architecture("denoiser", "resnet_unet", False, ("cat", "dog"), 32),
-        Architecture("denoiser", "cnn_unet", True, ("cat", "dog"), 40, guidance="features", injection="film"),
+        WeightsHeader("classifier", "cnn", True, ("cat", "dog"), 64),
+        WeightsHeader("denoiser", "resnet_unet", False, ("cat", "dog"), 32),
+        WeightsHeader(
+            "denoiser", "cnn_unet", True, ("cat", "dog"), 40, guidance="features", injection="film"
+        ),
     ):
         path = tmp_path / "w.safetensors"
         save_weights(path, build(architecture), architecture)

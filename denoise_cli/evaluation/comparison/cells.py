@@ -15,7 +15,7 @@ from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.store import find_bundled, find_weights
 
 # Keys in which runs of one recipe differ; a guided run's classifier has the run's own seed.
@@ -45,7 +45,7 @@ class Candidate:
 
     path: Path
     label: str
-    architecture: Architecture
+    architecture: WeightsHeader
     seed: int | None
     recipe: dict[str, Any] | None = None
     external: ExternalNetwork | None = None

@@ -10,7 +10,7 @@ from denoise_cli.evaluation.comparison.cells import Candidate, read_runs
 from denoise_cli.external.load import is_external, load_external
 from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS
 from denoise_cli.models.registry import DENOISERS, letters_of
-from denoise_cli.weights.header import Architecture, read_header
+from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.store import find_bundled, label_of, list_bundled
 
 
@@ -38,7 +38,7 @@ def _find(name: str, batch_norm: bool) -> list[Candidate]:
     path = Path(name)
     if is_external(name):
         network = load_external(name)
-        architecture = Architecture("denoiser", network.name, batch_norm=False)
+        architecture = WeightsHeader("denoiser", network.name, batch_norm=False)
         return [Candidate(path, name, architecture, None, external=network)]
     if path.exists():
         candidates = read_runs(path)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from denoise_cli.config.scores import AWGN_LEVELS
+from denoise_cli.config.evaluation import AWGN_LEVELS
 
 # The reference study: PSNR (dB) and SSIM on the STL-10 test images by its own protocol.
 STUDY_SCORES: dict[tuple[str, bool, str], tuple[float, float]] = {

@@ -21,7 +21,7 @@ from denoise_cli.evaluation.scores.intervals import estimate_mean
 from denoise_cli.evaluation.scores.scoring import Scores, score
 from denoise_cli.evaluation.scores.windows import InStrips
 from denoise_cli.external.network import set_sigma
-from denoise_cli.files import finite
+from denoise_cli.files import nan_to_none
 from denoise_cli.models import denoiser_info
 from denoise_cli.noise.spec import gaussian_level, parse_noise
 from denoise_cli.weights.files import load_weights
@@ -92,7 +92,7 @@ def score_model(cell: CellName, candidates: Sequence[Candidate], task: ScoringCo
             batch_norm=cell.batch_norm,
             noise=cell.noise,
             runs=tuple(runs),
-            psnr_spread=finite(float(np.std(over_runs, ddof=1))) if len(runs) > 1 else None,
+            psnr_spread=nan_to_none(float(np.std(over_runs, ddof=1))) if len(runs) > 1 else None,
             **_summary(all_scores, task),
         )
         return scored, pictures
@@ -164,7 +164,7 @@ def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
 def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
     if paper:
         return scores.study_psnr, scores.study_ssim
-    psnr, ssim = (finite(estimate_mean(values.numpy()).mean) for values in (scores.psnr, scores.ssim))
+    psnr, ssim = (nan_to_none(estimate_mean(values.numpy()).mean) for values in (scores.psnr, scores.ssim))
     return psnr, ssim
 
 
@@ -178,7 +178,7 @@ def _summary(all_scores: Sequence[Scores], task: ScoringContext) -> dict[str, An
         values: Values = np.mean([getattr(scores, name).numpy() for scores in all_scores], 0)
         found = estimate_mean(values, groups)
         # Where no image has a finite score (the noisy input without noise) there is no mean.
-        fields |= {name: finite(found.mean), f"{name}_interval": found.interval}
+        fields |= {name: nan_to_none(found.mean), f"{name}_interval": found.interval}
         fields[f"{name}_left_out"] = found.left_out
         fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
     if task.paper:

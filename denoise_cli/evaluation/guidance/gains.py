@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, Variant
 from denoise_cli.evaluation.report.record import Interval
 from denoise_cli.evaluation.scores.intervals import estimate_mean
-from denoise_cli.models.guidance import CHOICES
+from denoise_cli.models.guidance import GUIDANCE_CHOICES
 
 Values = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def build_rows(results: GuidanceResults, noise: str, batch_norm: bool) -> list[R
 
 
 def _place(variant: Variant) -> tuple[bool, str, str, int]:
-    source = CHOICES.index(variant.source)
+    source = GUIDANCE_CHOICES.index(variant.source)
     return variant.source != "none", variant.model, variant.injection or "", source
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from denoise_cli.errors import DataError, UsageError
 from denoise_cli.evaluation.report.record import Made, Record
 from denoise_cli.evaluation.report.stored import read_json
-from denoise_cli.models.guidance import Choice, Injection
+from denoise_cli.models.guidance import GuidanceChoice, GuidanceInjection
 from denoise_cli.noise.spec import parse_noise
 
 
@@ -19,8 +19,8 @@ class Variant(Record):
 
     model: str
     """The plain denoiser where the source is `none`."""
-    source: Choice
-    injection: Injection | None
+    source: GuidanceChoice
+    injection: GuidanceInjection | None
     """None where the source is `none`."""
     batch_norm: bool
 

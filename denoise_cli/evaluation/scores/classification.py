@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
-from denoise_cli.distributed import ALONE, World
+from denoise_cli.distributed import SINGLE_PROCESS, World
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scores.scoring import BATCH, TEST_SEED, noisy_images, same_size_batches
 from denoise_cli.noise.spec import NoiseSpec
@@ -46,7 +46,7 @@ def classify_images(
     device: torch.device,
     seed: int = TEST_SEED,
     denoiser: nn.Module | None = None,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> Classification:
     """Classify every image of `source` under the same fixed noise as `score` draws.
 
@@ -75,7 +75,7 @@ def class_logits(
     device: torch.device,
     seed: int = TEST_SEED,
     denoiser: nn.Module | None = None,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> Tensor:
     """The logits (N, K), on the CPU, that a classifier gives for every image.
 

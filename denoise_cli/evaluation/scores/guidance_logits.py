@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
-from denoise_cli.distributed import ALONE, World
+from denoise_cli.distributed import SINGLE_PROCESS, World
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scores.classification import class_logits
 from denoise_cli.evaluation.scores.scoring import TEST_SEED
@@ -30,7 +30,7 @@ def guidance_logits(
     *,
     device: torch.device,
     seed: int = TEST_SEED,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
 ) -> Tensor | None:
     """Logits (N, K), on the CPU, for `score`; None if the model computes its own.
 

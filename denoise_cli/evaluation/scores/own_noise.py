@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from denoise_cli.config import CompareConfig, TestConfig
-from denoise_cli.config.scores import PLAIN_NOISE
+from denoise_cli.config.evaluation import PLAIN_NOISE
 from denoise_cli.data.load import is_paired_dataset
 from denoise_cli.errors import DataError
 from denoise_cli.noise.spec import REAL

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
-from denoise_cli.distributed import ALONE, World
+from denoise_cli.distributed import SINGLE_PROCESS, World
 from denoise_cli.metrics import WINDOW, psnr, ssim, study_psnr, study_ssim
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import NoiseSpec, is_real
@@ -51,7 +51,7 @@ def score(
     seed: int = TEST_SEED,
     study_protocol: bool = False,
     grey: bool = False,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
     on_images: Callable[[int], None] = lambda count: None,
     logits: Tensor | None = None,
 ) -> Scores:

@@ -25,7 +25,7 @@ from denoise_cli.models import denoiser_info
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.noise.spec import NoiseSpec, gaussian_level, is_real
 from denoise_cli.weights.files import load_weights
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.store import find_bundled, find_weights, label_of
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -53,7 +53,7 @@ class Report(Generic[Summary]):
 
 def load_test_model(
     name: str | None, batch_norm: bool, weights: str | None
-) -> tuple[Architecture, nn.Module]:
+) -> tuple[WeightsHeader, nn.Module]:
     """The denoiser of a weight file or run, else the bundled one of this name.
 
     Raises:
@@ -83,7 +83,7 @@ class TestNetwork:
 
     __test__ = False
 
-    architecture: Architecture
+    architecture: WeightsHeader
     model: nn.Module
     path: Path
     label: str
@@ -110,7 +110,7 @@ def load_test_network(name: str | None, batch_norm: bool, weights: str | None, n
             )
         network = load_external(weights)
         set_sigma(network.module, gaussian_level(noise))
-        architecture = Architecture("denoiser", network.name, batch_norm=False)
+        architecture = WeightsHeader("denoiser", network.name, batch_norm=False)
         label = network.name.replace(":", ".")
         return TestNetwork(architecture, network.module, Path(weights), label, network.sha256, external=True)
     path = find_test_weights(name, batch_norm, weights)

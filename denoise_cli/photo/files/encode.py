@@ -16,7 +16,7 @@ from denoise_cli.photo.files.metadata.carry import opened
 from denoise_cli.photo.files.metadata.exif import orientation
 from denoise_cli.photo.files.metadata.heif_write import PLACEHOLDER, amended
 from denoise_cli.photo.files.metadata.splice import Splicer
-from denoise_cli.photo.files.metadata.types import Directory
+from denoise_cli.photo.files.metadata.types import ExifDirectory
 
 # Classic TIFF files say places in 32 bits.
 _BIG = 4_000_000_000
@@ -68,7 +68,7 @@ def _encode_tiff(image: pyvips.Image, path: Path, encoding: Encoding) -> None:
         target, compression="deflate", predictor="horizontal", bigtiff=size > _BIG, strip=True
     )
     metadata = encoding.metadata
-    tiff.add_tags(path, metadata.directory or Directory("<", {}, {}), extra=metadata.extra)
+    tiff.add_tags(path, metadata.directory or ExifDirectory("<", {}, {}), extra=metadata.extra)
 
 
 def _encode_heif(image: pyvips.Image, file: BinaryIO, encoding: Encoding) -> None:

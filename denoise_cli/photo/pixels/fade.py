@@ -48,20 +48,20 @@ _NOISE = _Trust((0.4, 1.0), 6.0), _Trust((0.1, 0.3), 16.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FadeLimits:
     """Variances up to which a change counts as noise, on [0, 1]; 0: none does."""
 
     luma: float
     chroma: float
 
 
-def limits_of(noise: Noise, info: ModelInfo) -> Limits:
+def limits_of(noise: Noise, info: ModelInfo) -> FadeLimits:
     """The limits for a photo with this noise and a network of this architecture."""
     luma, chroma = _NOISE if info.predicts_noise else _PICTURE
-    return Limits(_limit(noise.luma, luma), _limit(noise.chroma, chroma))
+    return FadeLimits(_limit(noise.luma, luma), _limit(noise.chroma, chroma))
 
 
-def fade(removed: Array, limits: Limits, luma: float, chroma: float) -> Array:
+def fade(removed: Array, limits: FadeLimits, luma: float, chroma: float) -> Array:
     """The part of `removed` that is finally subtracted.
 
     Args:

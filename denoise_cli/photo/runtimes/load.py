@@ -15,7 +15,7 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
-from denoise_cli.weights.header import Architecture, read_header, reject_external_guidance
+from denoise_cli.weights.header import WeightsHeader, read_header, reject_external_guidance
 from denoise_cli.weights.store import find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "torch"]
@@ -36,7 +36,7 @@ class PhotoDenoiser:
     """
 
     def __init__(
-        self, architecture: Architecture, runtime: Runtime, loaded: Mapping[str, str] | None = None
+        self, architecture: WeightsHeader, runtime: Runtime, loaded: Mapping[str, str] | None = None
     ) -> None:
         """`loaded`: The arguments with which `load_photo_denoiser` loads it again."""
         self._loaded = loaded
@@ -70,7 +70,7 @@ def load_photo_denoiser(
     """Load a denoiser.
 
     Args:
-        model: Architecture whose bundled weights are taken (default: the best bundled).
+        model: WeightsHeader whose bundled weights are taken (default: the best bundled).
         batch_norm: Take the bundled weights with or without batch norm.
         weights: A weight file or run folder instead of bundled weights.
         device: auto, cpu, cuda, cuda:N or mps.

@@ -12,7 +12,7 @@ from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.base import checked
-from denoise_cli.weights.header import Architecture
+from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.shapes import read_fitting
 
 # Bytes for one window. Larger windows waste less on halos; with these, a photo of 100 megapixels
@@ -25,7 +25,7 @@ class OnnxRuntime:
 
     name = "onnx cpu"
 
-    def __init__(self, path: Path, architecture: Architecture) -> None:
+    def __init__(self, path: Path, architecture: WeightsHeader) -> None:
         self._tensors = read_fitting(path, architecture)
         self._architecture = architecture
         a = architecture

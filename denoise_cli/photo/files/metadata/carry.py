@@ -14,7 +14,7 @@ from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.metadata import exif, xmp
 from denoise_cli.photo.files.metadata.icc import for_colour, is_srgb, profile_of
 from denoise_cli.photo.files.metadata.table import CONTAINERS, WORDS
-from denoise_cli.photo.files.metadata.types import Directory, Metadata
+from denoise_cli.photo.files.metadata.types import ExifDirectory, Metadata
 
 _SHOWN = 6
 
@@ -71,7 +71,7 @@ def convert(
     if metadata.resolution is not None and "resolution" not in container.holds and "exif" in container.holds:
         if not metadata.exif:
             entries = exif.resolution_entries(metadata.resolution)
-            fields["exif"] = exif.pack_block(Directory("<", entries, {}))
+            fields["exif"] = exif.pack_block(ExifDirectory("<", entries, {}))
             fields["resolution"] = None
         elif exif.resolution(exif.read_block(metadata.exif)) is not None:
             fields["resolution"] = None

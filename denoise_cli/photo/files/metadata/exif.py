@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from denoise_cli.photo.files.metadata.types import Directory, Entry, Resolution
+from denoise_cli.photo.files.metadata.types import ExifDirectory, ExifEntry, Resolution
 from denoise_cli.photo.files.tiff_types import ORDERS, WIDTHS
 
 EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
@@ -50,13 +50,13 @@ class TiffReader:
         else:
             (self.first,) = struct.unpack(order + "I", start[4:8])
 
-    def directory(self, place: int, depth: int = 0) -> tuple[Directory, int]:
+    def directory(self, place: int, depth: int = 0) -> tuple[ExifDirectory, int]:
         """The directory at a place, and the place of the next one; damaged values are left out."""
         counter, width = ("Q", 20) if self.big else ("H", 12)
         (count,) = struct.unpack(self.order + counter, self._take(place, struct.calcsize(counter)))
         place += struct.calcsize(counter)
         table = self._take(place, count * width)
-        result = Directory(self.order, {}, {})
+        result = ExifDirectory(self.order, {}, {})
         for start in range(0, len(table), width):
             (tag,) = struct.unpack_from(self.order + "H", table, start)
             try:
@@ -73,7 +73,7 @@ class TiffReader:
         following = struct.unpack(self.order + pointer, end)[0] if len(end) == struct.calcsize(pointer) else 0
         return result, following
 
-    def _entry(self, data: bytes) -> Entry:
+    def _entry(self, data: bytes) -> ExifEntry:
         kind, count = struct.unpack_from(self.order + ("HQ" if self.big else "HI"), data, 2)
         inline = data[-8:] if self.big else data[-4:]
         size = WIDTHS.get(kind, 0) * count
@@ -81,8 +81,8 @@ class TiffReader:
             raise struct.error("no value")
         if size > len(inline):
             (place,) = struct.unpack(self.order + ("Q" if self.big else "I"), inline)
-            return Entry(kind, count, self._take(place, size))
-        return Entry(kind, count, inline[:size])
+            return ExifEntry(kind, count, self._take(place, size))
+        return ExifEntry(kind, count, inline[:size])
 
     def _take(self, place: int, size: int, whole: bool = True) -> bytes:
         if size > self._budget or place > self._size or (whole and place + size > self._size):
@@ -93,7 +93,7 @@ class TiffReader:
 
 
 def pack_directory(
-    directory: Directory, order: str, place: int, *, big: bool = False, following: int = 0
+    directory: ExifDirectory, order: str, place: int, *, big: bool = False, following: int = 0
 ) -> bytes:
     """The bytes of a directory and those below it, to be put at an even place of a file."""
     counter, pointer, width = ("Q", "Q", 20) if big else ("H", "I", 12)
@@ -121,13 +121,13 @@ def pack_directory(
     return bytes(table) + struct.pack(order + pointer, following) + bytes(after)
 
 
-def pack_block(directory: Directory) -> bytes:
+def pack_block(directory: ExifDirectory) -> bytes:
     """An EXIF block of its own, in the directory's order of bytes."""
     start = (b"II" if directory.order == "<" else b"MM") + struct.pack(directory.order + "HI", 42, 8)
     return start + pack_directory(directory, directory.order, 8)
 
 
-def read_block(block: bytes) -> Directory | None:
+def read_block(block: bytes) -> ExifDirectory | None:
     """The first directory of an EXIF block; None where it is damaged."""
     try:
         reader = TiffReader(io.BytesIO(block))
@@ -151,7 +151,7 @@ def upright(block: bytes) -> bytes:
     return block
 
 
-def resolution(directory: Directory | None) -> Resolution | None:
+def resolution(directory: ExifDirectory | None) -> Resolution | None:
     """The resolution that a directory's tags say."""
     if directory is None:
         return None
@@ -169,25 +169,25 @@ def resolution(directory: Directory | None) -> Resolution | None:
     return None if found.unit == Resolution.NONE and found.x == found.y else found
 
 
-def resolution_entries(found: Resolution) -> dict[int, Entry]:
+def resolution_entries(found: Resolution) -> dict[int, ExifEntry]:
     """The tags that say a resolution, in little-endian order."""
     sides = [side.limit_denominator(10_000) for side in (found.x, found.y)]
     packed = [
-        Entry(RATIONAL, 1, struct.pack("<II", min(side.numerator, 2**32 - 1), side.denominator))
+        ExifEntry(RATIONAL, 1, struct.pack("<II", min(side.numerator, 2**32 - 1), side.denominator))
         for side in sides
     ]
     return {
         X_RESOLUTION: packed[0],
         Y_RESOLUTION: packed[1],
-        UNIT: Entry(SHORT, 1, struct.pack("<H", found.unit)),
+        UNIT: ExifEntry(SHORT, 1, struct.pack("<H", found.unit)),
     }
 
 
-def smaller(directory: Directory, most: int) -> Directory:
+def smaller(directory: ExifDirectory, most: int) -> ExifDirectory:
     """The directory without values of more bytes than `most`."""
     entries = {tag: entry for tag, entry in directory.entries.items() if len(entry.data) <= most}
     below = {tag: smaller(inner, most) for tag, inner in directory.below.items()}
-    return Directory(directory.order, entries, below)
+    return ExifDirectory(directory.order, entries, below)
 
 
 def has_maker_note(block: bytes) -> bool:
@@ -203,7 +203,7 @@ def orientation(block: bytes) -> int:
     return found[0] if found else 1
 
 
-def in_order(entry: Entry, old: str, new: str) -> bytes:
+def in_order(entry: ExifEntry, old: str, new: str) -> bytes:
     """The bytes of a value in another order."""
     width = _WORDS.get(entry.kind)
     if old == new or width is None:
@@ -211,21 +211,21 @@ def in_order(entry: Entry, old: str, new: str) -> bytes:
     return np.frombuffer(entry.data, f"<u{width}").byteswap().tobytes()
 
 
-def numbers(entry: Entry | None, order: str) -> tuple[int, ...]:
+def numbers(entry: ExifEntry | None, order: str) -> tuple[int, ...]:
     """The whole numbers of a value, of rationals both parts; none if it is of another type."""
     if entry is None or entry.kind not in {1, 3, 4, 5, 16}:
         return ()
     return tuple(int(n) for n in np.frombuffer(entry.data, f"{order}u{_WORDS.get(entry.kind, 1)}"))
 
 
-def without(entries: Mapping[int, Entry], tags: set[int]) -> dict[int, Entry]:
+def without(entries: Mapping[int, ExifEntry], tags: set[int]) -> dict[int, ExifEntry]:
     """The entries but for these tags."""
     return {tag: entry for tag, entry in entries.items() if tag not in tags}
 
 
-def _narrowed(entry: Entry, order: str) -> Entry:
+def _narrowed(entry: ExifEntry, order: str) -> ExifEntry:
     """A value of 8-byte numbers, which only large TIFF files have, as 4-byte ones."""
     if entry.kind not in {16, 17, 18}:
         return entry
     wide = np.frombuffer(entry.data, f"{order}u8")
-    return Entry({16: 4, 17: 9, 18: 13}[entry.kind], entry.count, wide.astype(f"{order}u4").tobytes())
+    return ExifEntry({16: 4, 17: 9, 18: 13}[entry.kind], entry.count, wide.astype(f"{order}u4").tobytes())

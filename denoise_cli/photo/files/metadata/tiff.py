@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from denoise_cli.photo.files.metadata import exif
-from denoise_cli.photo.files.metadata.types import Directory, Entry, Metadata
+from denoise_cli.photo.files.metadata.types import ExifDirectory, ExifEntry, Metadata
 
 _BITS, _PHOTOMETRIC, _EXTRA, _SUBIFDS = 258, 262, 338, 330
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
@@ -89,12 +89,12 @@ def read(file: BinaryIO) -> Metadata:
         gone |= _COLOUR
     if set(exif.numbers(entries.get(_BITS), order)) - {8, 16, 32}:
         gone |= _CURVES
-    own = Directory(order, exif.without(entries, gone), directory.below)
+    own = ExifDirectory(order, exif.without(entries, gone), directory.below)
     dropped = [word for tag, word in _LAYERS.items() if tag in entries]
     dropped += [f"damaged TIFF tag {tag}" for tag in reader.damaged if tag not in gone]
     if _SUBIFDS in entries or following:
         dropped.append("smaller versions and masks")
-    in_exif = Directory(
+    in_exif = ExifDirectory(
         order, {tag: entry for tag, entry in own.entries.items() if tag in _IN_EXIF}, directory.below
     )
     extra = exif.numbers(entries.get(_EXTRA), order)
@@ -113,23 +113,23 @@ def read(file: BinaryIO) -> Metadata:
 
 def build(metadata: Metadata) -> Metadata:
     """The metadata of another format's file, with the directory that holds them."""
-    block = exif.read_block(metadata.exif) or Directory("<", {}, {})
+    block = exif.read_block(metadata.exif) or ExifDirectory("<", {}, {})
     order = block.order
     entries = exif.without(block.entries, _STORAGE | _ELSEWHERE)
     if metadata.resolution is not None and exif.X_RESOLUTION not in entries:
         for tag, entry in exif.resolution_entries(metadata.resolution).items():
-            entries[tag] = Entry(entry.kind, entry.count, exif.in_order(entry, "<", order))
+            entries[tag] = ExifEntry(entry.kind, entry.count, exif.in_order(entry, "<", order))
     for tag, kind, data in (
         (_XMP, 1, metadata.xmp),
         (_PHOTOSHOP, 7, metadata.photoshop),
         (_ICC, 7, metadata.icc),
     ):
         if data:
-            entries[tag] = Entry(kind, len(data), data)
-    return replace(metadata, directory=Directory(order, entries, block.below))
+            entries[tag] = ExifEntry(kind, len(data), data)
+    return replace(metadata, directory=ExifDirectory(order, entries, block.below))
 
 
-def add_tags(path: Path, tags: Directory, *, extra: bool) -> None:
+def add_tags(path: Path, tags: ExifDirectory, *, extra: bool) -> None:
     """Write a new file's first directory anew at its end, with these tags.
 
     Args:
@@ -143,24 +143,24 @@ def add_tags(path: Path, tags: Directory, *, extra: bool) -> None:
         for tag, entry in tags.entries.items():
             # IPTC data are bytes, though their type is often that of numbers.
             data = entry.data if tag == _IPTC else exif.in_order(entry, tags.order, order)
-            entries[tag] = Entry(entry.kind, entry.count, data)
+            entries[tag] = ExifEntry(entry.kind, entry.count, data)
         if extra and _EXTRA in entries:
-            entries[_EXTRA] = Entry(exif.SHORT, 1, struct.pack(order + "H", 0))
+            entries[_EXTRA] = ExifEntry(exif.SHORT, 1, struct.pack(order + "H", 0))
         end = file.seek(0, 2)
         end += file.write(bytes(end % 2))
-        whole = Directory(order, entries, tags.below)
+        whole = ExifDirectory(order, entries, tags.below)
         file.write(exif.pack_directory(whole, order, end, big=reader.big, following=following))
         # The file is valid at every step: its header is changed last.
         file.seek(8 if reader.big else 4)
         file.write(struct.pack(order + ("Q" if reader.big else "I"), end))
 
 
-def _bytes(directory: Directory, tag: int) -> bytes:
+def _bytes(directory: ExifDirectory, tag: int) -> bytes:
     entry = directory.entries.get(tag)
     return b"" if entry is None else entry.data
 
 
-def _resources(directory: Directory) -> bytes:
+def _resources(directory: ExifDirectory) -> bytes:
     """Photoshop's blocks; where there is IPTC data alone, a block of that."""
     blocks, data = _bytes(directory, _PHOTOSHOP), _bytes(directory, _IPTC)
     if not data or b"8BIM\x04\x04" in blocks:
@@ -168,7 +168,7 @@ def _resources(directory: Directory) -> bytes:
     return blocks + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(data)) + data + bytes(len(data) % 2)
 
 
-def _only_here(directory: Directory) -> tuple[str, ...]:
+def _only_here(directory: ExifDirectory) -> tuple[str, ...]:
     """What the tags hold that no other format has a place for, in words."""
     others = set(directory.entries) - _IN_EXIF - _ELSEWHERE
     words = ["GeoTIFF tags"] if others & _GEO else []

@@ -39,7 +39,7 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ExifEntry:
     """A TIFF tag's value: its type, the number of values, and their bytes."""
 
     kind: int
@@ -48,12 +48,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Directory:
+class ExifDirectory:
     """A TIFF directory: values and directories below it, by tag; `order` is < or >."""
 
     order: str
-    entries: dict[int, Entry]
-    below: dict[int, Directory]
+    entries: dict[int, ExifEntry]
+    below: dict[int, ExifDirectory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Metadata:
     resolution: Resolution | None = None
     cicp: tuple[int, int] | None = None
     blocks: Blocks = Blocks()
-    directory: Directory | None = None
+    directory: ExifDirectory | None = None
     only_here: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()

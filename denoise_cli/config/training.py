@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
-from denoise_cli.models.guidance import Injection, Source
+from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 from denoise_cli.models.registry import (
     CLASSIFIERS,
     DENOISERS,
@@ -98,9 +98,9 @@ class OptimConfig(Section):
 class GuidanceConfig(Section):
     """Source of a guided model's guidance, and how it enters the U-Net."""
 
-    source: Source = "predicted"
+    source: GuidanceSource = "predicted"
     """predicted (the classifier's logits), zero, oracle (the true class), shuffled or features."""
-    injection: Injection = "concat"
+    injection: GuidanceInjection = "concat"
     """concat (a map that joins the deepest decoder level) or film (scale and shift of channels)."""
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
-from denoise_cli.models.guidance import CHOICES, Choice, Injection
+from denoise_cli.models.guidance import GUIDANCE_CHOICES, GuidanceChoice, GuidanceInjection
 from denoise_cli.models.registry import DENOISERS, STUDY_MODELS, denoiser_info, either, guided_names
 from denoise_cli.noise.spec import REAL, canonical_noise
 
@@ -110,9 +110,9 @@ class CompareConfig(_ScoreConfig):
     """Assignments for every training config, such as optim.schedule=cosine."""
     classifier: str | None = None
     """Weights of the classifier that guides every trained model (default: one is trained too)."""
-    guidance: tuple[Choice, ...] = ()
+    guidance: tuple[GuidanceChoice, ...] = ()
     """Sources of guidance to compare: none, zero, predicted, oracle, shuffled, features, or all."""
-    injection: tuple[Injection, ...] = ("concat",)
+    injection: tuple[GuidanceInjection, ...] = ("concat",)
     """How guidance enters the U-Net, with `guidance`: concat, film."""
     train_noise: tuple[str, ...] = ()
     """Noises to train on with `guidance` (default: `noise`); others are scored by runs of the first."""
@@ -172,11 +172,11 @@ class CompareConfig(_ScoreConfig):
     @field_validator("guidance", mode="before")
     @classmethod
     def _all_guidance(cls, value: object) -> object:
-        return CHOICES if value in ("all", ["all"]) else value
+        return GUIDANCE_CHOICES if value in ("all", ["all"]) else value
 
     @field_validator("guidance")
     @classmethod
-    def _reference_first(cls, value: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    def _reference_first(cls, value: tuple[GuidanceChoice, ...]) -> tuple[GuidanceChoice, ...]:
         return tuple(dict.fromkeys(("none", *value))) if value else ()
 
     @field_validator("models")

@@ -74,7 +74,7 @@ class ModelError(DenoiseError):
 
 
 class ModelWarning(UserWarning):
-    """Another package's architecture that is left out."""
+    """An architecture of another package, or a run among many, that is left out."""
 
 
 class OutputExists(DenoiseError):

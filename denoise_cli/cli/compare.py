@@ -176,15 +176,30 @@ def compare(
     ):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
-    from denoise_cli.devices import resolve_device
-    from denoise_cli.distributed import join, launched_device
-    from denoise_cli.evaluation.comparison.run import run_comparison
-    from denoise_cli.evaluation.guidance.run import run_guidance
     from denoise_cli.evaluation.scores.own_noise import with_own_noise
 
     settings = with_own_noise(settings)
     request = settings.model_dump(mode="json", exclude={"device"})
     _check_free(output, request, overwrite)
+    results, failed = _train_and_score(settings)
+    if results is not None:
+        _check_free(output, request, overwrite)  # Scoring takes long; the name may be taken by now.
+        deliver(results.model_copy(update={"request": request}), kind, output)
+    if failed:
+        raise TrainingError(
+            f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
+        )
+
+
+def _train_and_score(
+    settings: CompareConfig,
+) -> tuple[Results | GuidanceResults | None, Mapping[Any, str]]:
+    """The results, on rank 0, and why the training of cells failed."""
+    from denoise_cli.devices import resolve_device
+    from denoise_cli.distributed import join, launched_device
+    from denoise_cli.evaluation.comparison.run import run_comparison
+    from denoise_cli.evaluation.guidance.run import run_guidance
+
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
@@ -196,13 +211,7 @@ def compare(
             world.wait()  # Wait until rank 0 has written the last run.
             settings = settings.model_copy(update={"weights": training_folder(settings)})
         score_all = run_guidance if settings.guidance else run_comparison
-        results = score_all(settings, console.progress, failed)
-    if results is not None:
-        deliver(results.model_copy(update={"request": request}), kind, output)
-    if failed:
-        raise TrainingError(
-            f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
-        )
+        return score_all(settings, console.progress, failed), failed
 
 
 def deliver(results: Results | GuidanceResults, kind: TableFormat, output: Path | None) -> None:

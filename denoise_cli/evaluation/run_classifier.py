@@ -105,6 +105,7 @@ def test_classifier(
     predicted = {name: result.predicted.tolist() for name, result in results.items()}
     report = Report(summary, folder)
     record = {**report.rows(), "request": request, "images": list(source.names), "predicted": predicted}
+    check_replaceable(folder / "scores.json", request, overwrite)  # another command may have ended first
     write_atomic(folder / "scores.json", (json.dumps(record) + "\n").encode())
     return report
 

@@ -91,6 +91,7 @@ def run_test(
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
     record = {**report.rows(), "request": request, "images": list(source.names), "per_image": per_image}
+    check_replaceable(folder / "scores.json", request, overwrite)  # another command may have ended first
     write_atomic(folder / "scores.json", (json.dumps(nan_to_none(record)) + "\n").encode())
     _save_pictures(folder / "pictures.png", config, model, source, device, logits)
     return report

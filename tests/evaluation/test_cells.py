@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from denoise_cli.config import CompareConfig
-from denoise_cli.errors import WeightsError
+from denoise_cli.config.evaluation import TestDataConfig
+from denoise_cli.errors import ModelWarning, WeightsError
 from denoise_cli.evaluation.comparison.cells import (
     CellName,
     cell_names,
@@ -17,9 +18,11 @@ from denoise_cli.evaluation.comparison.cells import (
     train_command,
 )
 from denoise_cli.evaluation.comparison.results import Cell, Results
+from denoise_cli.evaluation.comparison.run import run_comparison
 from denoise_cli.evaluation.comparison.tables import build_sheets
 from denoise_cli.weights.files import build, save_weights
 from denoise_cli.weights.header import WeightsHeader
+from tests.evaluation.test_grid import silent
 
 BOTH = (True, False)
 
@@ -59,6 +62,33 @@ def test_its_weights_stand_for_it_whatever_setting_they_name(tmp_path: Path) -> 
     with pytest.raises(WeightsError, match="No run of photo_unet was"):
         find_candidates(CellName("photo_unet", None, "basic"), runs[1:])
     assert "batchnorm" not in train_command("photo_unet", None, ["basic"], CompareConfig())
+
+
+def test_a_broken_run_costs_no_other_its_place(tmp_path: Path) -> None:
+    ours = save(tmp_path / "a", "unet", "basic")
+    broken = save(tmp_path / "b", "cae", "basic")
+    broken.write_bytes(broken.read_bytes()[:1000])
+    with pytest.warns(ModelWarning, match="b is left out: .*last.safetensors"):
+        assert [run.path for run in read_runs(tmp_path)] == [ours]
+    with pytest.raises(WeightsError):  # named alone, it is all that there is
+        read_runs(tmp_path / "b")
+
+
+def test_weights_that_cannot_be_used_are_a_cell_without_scores(tmp_path: Path) -> None:
+    save(tmp_path / "a", "cae", "basic")
+    header = WeightsHeader("denoiser", "unet", batch_norm=True, noise="basic")
+    model = build(header)
+    next(model.parameters()).data[:] = torch.nan
+    save_weights(tmp_path / "b" / "last.safetensors", model, header)
+    noise, data = ("basic",), TestDataConfig(limit=2)
+    config = CompareConfig(models=("cae", "unet"), weights=tmp_path, noise=noise, data=data)
+    results = run_comparison(config, silent)
+    assert results is not None
+    cells = {cell.method: cell for cell in results.cells if cell.kind == "model"}
+    assert cells["cae"].psnr is not None
+    assert "not finite" in cells["unet"].missing
+    with pytest.raises(WeightsError, match="not finite"):
+        run_comparison(CompareConfig(networks=(str(tmp_path / "b"),), noise=noise, data=data), silent)
 
 
 def test_it_stands_in_every_column_and_makes_one_where_it_is_alone() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from denoise_cli.config import CompareConfig
 from denoise_cli.config.yaml import read_yaml
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import DenoiseError, ModelWarning, WeightsError
 from denoise_cli.external.network import ExternalNetwork
 from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
@@ -133,7 +134,17 @@ def read_runs(weights: Path) -> list[Candidate]:
         runs = [RunFolder(last.parent) for last in sorted(weights.glob("*/last.safetensors"))]
         # A folder of weights alone has no log to ask.
         paths = [find_weights(str(run.path)) for run in runs if run.is_finished or not run.metrics.is_file()]
+        return list(_sound_candidates(paths))
     return [_candidate(path) for path in paths]
+
+
+def _sound_candidates(paths: Sequence[Path]) -> Iterator[Candidate]:
+    """Those of many runs that can be used; a warning for each of the others."""
+    for path in paths:
+        try:
+            yield _candidate(path)
+        except DenoiseError as error:
+            warnings.warn(f"{path.parent} is left out: {error}", ModelWarning, stacklevel=2)
 
 
 def _candidate(path: Path) -> Candidate:

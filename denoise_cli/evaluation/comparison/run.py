@@ -96,14 +96,14 @@ def run_comparison(
             cells = [
                 _other(method, noise, tuned.settings, task) for method in others for noise in config.noise
             ]
-            cells += [_scored(entry, task) for entry in entries]
+            cells += [_scored(entry, task, named=bool(config.networks)) for entry in entries]
         if not world.is_main:
             return None
-    partial.finish()
     paths = {run.path for entry in entries for run in entry.candidates if run.external is None}
     leaks = sorted({leakage_note(path, config.data.dataset) for path in paths} - {""})
     results = _results(_with_commands(cells, config), config, source, task, tuned, leaks)
     costs = {entry.cell.model: _cost(entry) for entry in entries}
+    partial.finish()  # Last, so that whatever failed above can be tried again without scoring.
     return results.model_copy(update={"costs": costs})
 
 
@@ -131,13 +131,18 @@ def _entries(config: CompareConfig, failed: Mapping[CellName, str]) -> list[_Ent
     return entries
 
 
-def _scored(entry: _Entry, task: ScoringContext) -> Cell:
-    cell = entry.cell
+def _scored(entry: _Entry, task: ScoringContext, *, named: bool) -> Cell:
+    cell, missing = entry.cell, entry.missing
     if entry.candidates:
-        return score_model(cell, entry.candidates, task)
+        try:
+            return score_model(cell, entry.candidates, task)
+        except WeightsError as error:  # Weights with NaN, say, which only reading all of them shows.
+            if named:
+                raise
+            missing = str(error)
     task.on_images(len(task.source))
     return Cell(
-        method=cell.model, kind="model", batch_norm=cell.batch_norm, noise=cell.noise, missing=entry.missing
+        method=cell.model, kind="model", batch_norm=cell.batch_norm, noise=cell.noise, missing=missing
     )
 
 

@@ -12,6 +12,7 @@ from denoise_cli.errors import UsageError
 from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
 from denoise_cli.evaluation.guidance.results import GuidanceResults
+from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.sheet import Sheet
 from denoise_cli.files import atomic_write_path, write_atomic
 from denoise_cli.text import in_file_name, in_markdown
@@ -85,7 +86,7 @@ def write_folder(results: Results | GuidanceResults, folder: Path) -> None:
     charts = draw_charts(results) if isinstance(results, Results) else draw_gains(results)
     for name, figure in charts.items():
         with atomic_write_path(folder / f"{name}.png") as path:
-            figure.savefig(path, dpi=150)
+            save_figure(figure, path, dpi=150)
     grids = draw_examples(results) if isinstance(results, Results) else {}
     for noise, grid in grids.items():
         with atomic_write_path(folder / f"grid-{in_file_name(noise)}.png") as path:

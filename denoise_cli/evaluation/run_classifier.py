@@ -17,6 +17,7 @@ from denoise_cli.data.source import Images, ImageSource, centre_cropped, for_cla
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
+from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
@@ -199,7 +200,7 @@ def draw_confusion(report: Report[ClassifierSummary]) -> None:
                 column, row, str(count), ha="center", va="center", color=colour, fontsize=8, in_layout=False
             )
     with atomic_write_path(report.folder / "confusion.png") as temporary:
-        figure.savefig(temporary, dpi=110)
+        save_figure(figure, temporary, dpi=110)
 
 
 def most_confused(counts: Tensor) -> Tensor:

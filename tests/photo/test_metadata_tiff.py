@@ -62,6 +62,24 @@ def tags_of(path: Path) -> dict[int, tuple[int, int, Any]]:
     return found
 
 
+@pytest.mark.parametrize("kind", [1, 4])
+def test_of_a_picture_behind_its_preview_or_mask(kind: int, rewrite: Rewrite, tmp_path: Path) -> None:
+    """The picture's own tags, and those that the file's first directory alone has."""
+    both = (65001, "s", 0, b"first", True)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        preview = PIXELS[::2, ::2] if kind == 1 else PIXELS[..., 0] > 50
+        colours = "rgb" if kind == 1 else "minisblack"
+        tags = [(271, "s", 0, b"Maker", True), both]
+        file.write(preview, photometric=colours, subfiletype=kind, metadata=None, extratags=tags)
+        tags = [(270, "s", 0, b"a view", True), (65001, "s", 0, b"second", True)]
+        file.write(PIXELS, photometric="rgb", metadata=None, extratags=tags, resolution=(300, 300))
+    assert "smaller versions and masks" in " ".join(rewrite(tmp_path / "a.tif", tmp_path / "b.tif"))
+    after = {tag: value for tag, (_, _, value) in tags_of(tmp_path / "b.tif").items()}
+    assert (after[270], after[271], after[65001]) == ("a view", "Maker", "second")
+    assert after[282] == (300, 1)
+    assert (tifffile.imread(tmp_path / "b.tif") == PIXELS).all()
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("bigtiff", [False, True])
 def test_tags_stay_as_they_are(order: str, bigtiff: bool, rewrite: Rewrite, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from denoise_cli.evaluation.comparison.charts import draw_charts
 from denoise_cli.evaluation.comparison.example_grid import draw_examples
 from denoise_cli.evaluation.comparison.results import Results
 from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
+from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.sheet import Sheet
 
 _SLIDER = """<h2>Before and after</h2>
@@ -97,7 +98,7 @@ def _grids(results: Results) -> str:
 
 def _as_svg(figure: Figure) -> str:
     buffer = BytesIO()
-    figure.savefig(buffer, format="svg")
+    save_figure(figure, buffer, format="svg")
     return _data_url("image/svg+xml", buffer)
 
 

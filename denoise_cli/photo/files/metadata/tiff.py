@@ -10,6 +10,8 @@ from typing import BinaryIO
 from denoise_cli.photo.files.metadata import exif
 from denoise_cli.photo.files.metadata.types import ExifDirectory, ExifEntry, Metadata
 
+# A preview, a smaller version or a mask, by NewSubfileType; a file has few before its picture.
+_SUBFILE, _MINOR, _MOST_PREVIEWS = 254, 1 | 4, 16
 _BITS, _PHOTOMETRIC, _EXTRA, _SUBIFDS = 258, 262, 338, 330
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
 # How the pixels are stored, which the new file says itself.
@@ -79,9 +81,9 @@ _ELSEWHERE = {_XMP, _IPTC, _PHOTOSHOP, _ICC, 0x8773}
 
 
 def read(file: BinaryIO) -> Metadata:
-    """The metadata of a TIFF file's first directory; `struct.error` where it is damaged."""
+    """The metadata of a TIFF file's picture; `struct.error` where they are damaged."""
     reader = exif.TiffReader(file)
-    directory, following = reader.directory(reader.first)
+    directory, more = _of_picture(reader)
     order, entries = directory.order, directory.entries
     gone = set(_STORAGE) | set(_LAYERS)
     photometric = exif.numbers(entries.get(_PHOTOMETRIC), order)
@@ -92,7 +94,7 @@ def read(file: BinaryIO) -> Metadata:
     own = ExifDirectory(order, exif.without(entries, gone), directory.below)
     dropped = [word for tag, word in _LAYERS.items() if tag in entries]
     dropped += [f"damaged TIFF tag {tag}" for tag in reader.damaged if tag not in gone]
-    if _SUBIFDS in entries or following:
+    if _SUBIFDS in entries or more:
         dropped.append("smaller versions and masks")
     in_exif = ExifDirectory(
         order, {tag: entry for tag, entry in own.entries.items() if tag in _IN_EXIF}, directory.below
@@ -109,6 +111,25 @@ def read(file: BinaryIO) -> Metadata:
         dropped=tuple(dropped),
         extra=extra[:1] == (0,),
     )
+
+
+def _of_picture(reader: exif.TiffReader) -> tuple[ExifDirectory, bool]:
+    """The directory of the picture, with what only the first one says of it; whether there are more."""
+    first, following = reader.directory(reader.first)
+    found = first
+    for _ in range(_MOST_PREVIEWS):
+        flags = exif.numbers(found.entries.get(_SUBFILE), found.order)
+        if not following or not flags[:1] or not flags[0] & _MINOR:
+            break
+        found, following = reader.directory(following)
+    else:
+        return first, True
+    for tag, entry in first.entries.items():
+        if tag not in _STORAGE:
+            found.entries.setdefault(tag, entry)
+    for tag, below in first.below.items():
+        found.below.setdefault(tag, below)
+    return found, bool(following) or found is not first
 
 
 def build(metadata: Metadata) -> Metadata:

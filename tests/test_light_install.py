@@ -34,7 +34,7 @@ def run(folder: Path, *args: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_its_requirements_are_those_of_the_program() -> None:
+def test_light_requirements_are_those_of_the_program() -> None:
     lines = (ROOT / "requirements" / "photos.txt").read_text().splitlines()
     listed = {line for line in lines if line and not line.startswith("#")}
     required = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])

@@ -51,7 +51,7 @@ def test_a_model_without_batch_norm_has_one_cell_a_noise(settings: tuple[bool, .
     assert len(names) == 2 + 2 * len(settings)
 
 
-def test_its_weights_stand_for_it_whatever_setting_they_name(tmp_path: Path) -> None:
+def test_weights_without_batch_norm_fill_the_cells_of_every_setting(tmp_path: Path) -> None:
     ours = save(tmp_path / "a", "photo_unet", "blind", batch_norm=False)
     save(tmp_path / "b", "cae", "blind")
     runs = read_runs(tmp_path)
@@ -91,7 +91,7 @@ def test_weights_that_cannot_be_used_are_a_cell_without_scores(tmp_path: Path) -
         run_comparison(CompareConfig(networks=(str(tmp_path / "b"),), noise=noise, data=data), silent)
 
 
-def test_it_stands_in_every_column_and_makes_one_where_it_is_alone() -> None:
+def test_model_without_batch_norm_spans_all_columns() -> None:
     ours = Cell(method="photo_unet", kind="model", noise="basic", psnr=26.0, ssim=0.8)
     others = [
         Cell(method="unet", kind="model", batch_norm=setting, noise="basic", psnr=25.0, ssim=0.7)

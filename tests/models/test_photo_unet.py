@@ -18,7 +18,7 @@ def fresh() -> nn.Module:
     return build_denoiser("photo_unet")
 
 
-def test_it_is_small_and_has_no_batch_norm() -> None:
+def test_network_is_small_and_has_no_batch_norm() -> None:
     model = fresh()
     assert count_parameters(model) <= 4_000_000
     assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
@@ -26,7 +26,7 @@ def test_it_is_small_and_has_no_batch_norm() -> None:
     assert with_norm.keys() == build_denoiser("photo_unet", batch_norm=False).state_dict().keys()
 
 
-def test_it_sees_exactly_as_far_as_the_registry_says() -> None:
+def test_network_sees_exactly_as_far_as_the_registry_says() -> None:
     model = PhotoUNet(widths=(2, 2, 2)).double()
     for parameter in model.parameters():  # nothing cancels, and no ReLU is shut
         nn.init.constant_(parameter, 0.1)
@@ -42,7 +42,7 @@ def test_it_sees_exactly_as_far_as_the_registry_says() -> None:
     assert reach == INFO.receptive_radius <= 128
 
 
-def test_it_starts_near_the_identity_and_every_layer_learns() -> None:
+def test_network_starts_near_the_identity_and_every_layer_learns() -> None:
     model = fresh().train()
     x = torch.rand(1, 3, 64, 64)
     y = model(x)
@@ -51,7 +51,7 @@ def test_it_starts_near_the_identity_and_every_layer_learns() -> None:
     assert all(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
 
 
-def test_it_learns() -> None:
+def test_network_learns() -> None:
     torch.manual_seed(0)
     model = PhotoUNet(widths=(24, 24, 24), blocks=(1, 1, 1)).train()
     clean = torch.full((4, 3, 32, 32), 0.5)
@@ -91,7 +91,7 @@ def test_bfloat16_and_channels_last() -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_it_compiles_without_a_break(training: bool) -> None:
+def test_network_compiles_without_a_break(training: bool) -> None:
     model, x = fresh().train(training), torch.rand(1, 3, 32, 32)
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     with torch.no_grad():

@@ -33,7 +33,7 @@ def test_levels_stay_in_their_ranges_and_every_kind_occurs() -> None:
     assert 0.04 < float(almost_clean.float().mean()) < 0.1
 
 
-def test_it_follows_from_the_generator_alone() -> None:
+def test_noise_follows_from_the_generator_alone() -> None:
     x = torch.rand(32, 3, 40, 24, generator=torch.Generator().manual_seed(5))
     first, again = (add_noise(x, parse_noise("blind"), torch.Generator().manual_seed(2)) for _ in range(2))
     assert torch.equal(first, again)

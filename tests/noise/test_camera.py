@@ -103,7 +103,7 @@ def test_the_border_is_as_noisy_as_the_inside(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_follows_from_the_generator_alone(name: str, photographs: Tensor) -> None:
+def test_noise_follows_from_the_generator_alone(name: str, photographs: Tensor) -> None:
     x = photographs[:6].clone()
     first, again = (add_noise(x, parse_noise(name), torch.Generator().manual_seed(4)) for _ in range(2))
     other = add_noise(x, parse_noise(name), torch.Generator().manual_seed(5))

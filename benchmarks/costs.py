@@ -1,12 +1,15 @@
 """Seconds per megapixel of the bundled weights and of their peers, and the classical methods' scores.
 
     python benchmarks/costs.py [--data DATA] [--write docs/peers.json]
+    python benchmarks/costs.py --real results.json --write docs/peers.json
 
 All are timed in one run on one noisy 1-megapixel picture, rounds in turn, medians: the bundled
 weights and the layers of DnCNN and FFDNet for colour in ONNX Runtime (float32), the classical
 methods by scikit-image. With DATA, as in `scripts/make_weights.py`, the classical methods are
 scored on its test images, as the cards score the weights; without it, a file that is there keeps its
-scores, which do not depend on the machine. `scripts/update_docs.py` reads the file.
+scores, which do not depend on the machine. With `--real`, nothing is timed: what
+`denoise compare --benchmark real` wrote gives the classical methods' scores on real noise, tuned on
+the train pairs. `scripts/update_docs.py` reads the file.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from torch import nn
 
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.comparison.classical import classical_method
+from denoise_cli.evaluation.comparison.results import read_results
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.apply import add_test_noise
@@ -126,6 +130,20 @@ def classical_scores(data: Path) -> dict[str, list[dict[str, object]]]:
     return scores
 
 
+def add_real_scores(results: Path, file: Path) -> None:
+    """Put the classical methods' scores on real noise among the others, in place of earlier ones."""
+    stored = json.loads(file.read_text())
+    rows = stored["classical"]
+    for cell in read_results(results).cells:
+        if cell.kind == "classical" and cell.noise == "real" and cell.psnr is not None:
+            kept = [row for row in rows.get(cell.method, []) if row["noise"] != "real"]
+            psnr = round(cell.psnr, 3)
+            real = {"set": "real-pairs/test", "noise": "real", "psnr": psnr, "settings": cell.settings}
+            rows[cell.method] = [real, *kept]
+            print(f"{cell.method:10} real: {psnr:.3f} dB, {cell.settings}")
+    file.write_text(json.dumps(stored, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -133,7 +151,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the test images")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", type=Path, help="file to write")
+    parser.add_argument("--real", type=Path, help="results of `denoise compare --benchmark real`")
     arguments = parser.parse_args()
+    if arguments.real:
+        if not arguments.write:
+            parser.error("--real needs --write, the file to add the scores to")
+        add_real_scores(arguments.real, arguments.write)
+        return
     if arguments.write and not (arguments.data or arguments.write.is_file()):
         parser.error("a new file needs --data: it holds the classical methods' scores too")
     medians = seconds_per_megapixel(ways(), noisy_picture(), arguments.rounds)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,8 +32,9 @@ CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "
 # Replaced in every command.
 CUTS = (
     (r"--(steps|epochs|seeds) \S+", ""),
-    (r"^(denoise (?:train(?! --resume)|classify (?!--image)).*)$", r"\1 --steps 2 --overwrite"),
+    (r"^(.*\bdenoise(?:_cli)? (?:train(?! --resume)|classify (?!--image)).*)$", r"\1 --steps 2 --overwrite"),
     (r"^(denoise compare .*--train\b.*)$", r"\1 --steps 2"),
+    (r"^(denoise (?:denoise-image (?!.*--skip)|compare .*-o ).*?)( --overwrite)?$", r"\1 --overwrite"),
     (r"(--dataset|--models \S+ --dataset) stl10(?=\s|$)", r"\1 ./stl10"),
     (r"--nproc-per-node 4", "--nproc-per-node 2"),
     (r" -o docs/", " -o made/"),
@@ -56,11 +58,12 @@ def main(names: list[str]) -> int:
     """Run the commands of the pages of these names, or of all."""
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        furnish(folder)
+        furnish(Path(scratch) / "files")
         for page in PAGES:
             if names and page.stem not in names:
                 continue
+            # What one page writes is not there for the next.
+            folder = shutil.copytree(Path(scratch) / "files", Path(scratch) / page.stem)
             for command in commands(page.read_text(encoding="utf-8")):
                 failed += not run(page, command, folder)
     print(f"{failed} failed")
@@ -127,8 +130,7 @@ def furnish(folder: Path) -> None:
             for name in ("stl10", "stl10-part", "data/stl10-part"):
                 save(folder / name / part / label / f"{index}.png", crop)
         save(folder / "data/stl10-train-64px" / label / f"{index}.png", crop[:64, :64])
-    for source in ("examples", "configs"):
-        (folder / source).symlink_to(ROOT / source)
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("*.denoised.*"))
     module = "import torch\n\n\ndef make():\n    return torch.nn.Identity()\n"
     (folder / "package").mkdir()
     (folder / "package" / "module.py").write_text(module)

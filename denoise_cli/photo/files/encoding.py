@@ -59,7 +59,7 @@ def choose_encoding(photo: Photo, kind: Format, bits: int | None, quality: int |
         UsageError: The format cannot hold that many bits, or libvips cannot write it.
         ImageError: The format cannot hold so many pixels, or not these colours.
     """
-    if kind.name in CODECS and not _encodes(CODECS[kind.name]):
+    if not can_write(kind):
         raise UsageError(
             f"The installed libvips cannot write {kind.name.upper()} files.", "Choose another --format."
         )
@@ -118,9 +118,13 @@ def _bits(photo: Photo) -> int:
     return photo.dtype.itemsize * 8
 
 
+def can_write(kind: Format) -> bool:
+    """Whether this libvips was built with an encoder for the format."""
+    return kind.name not in CODECS or _encodes(CODECS[kind.name])
+
+
 @cache
 def _encodes(codec: str) -> bool:
-    """Whether this libvips was built with an encoder for it."""
     try:
         pyvips.Image.black(16, 16, bands=3).heifsave_buffer(compression=codec)
     except pyvips.Error:

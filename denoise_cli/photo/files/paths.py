@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from denoise_cli.errors import OutputExists, UsageError
+from denoise_cli.photo.files.encoding import can_write
 from denoise_cli.photo.files.formats import FORMATS, SNIFFED, SUFFIXES, Format, show, sniff
 from denoise_cli.photo.files.raw import is_raw_name
 
@@ -53,7 +54,7 @@ def plan_outputs(
         if output is None:
             items.append(Item(path, default_output(path, kind)))
         elif several or output.is_dir():
-            items.append(Item(path, output / _renamed(relative, kind or _format_of_raw(path))))
+            items.append(Item(path, output / _renamed(relative, kind or _other_format(path))))
         else:
             check_name(output, kind)
             items.append(Item(path, output))
@@ -111,8 +112,8 @@ def default_output(path: Path, kind: Format | None) -> Path:
         raise UsageError(f"{show(path)} is no file, so its result has no name.", "Add --output FILE.")
     if kind is None and not path.suffix and path.is_file():
         with suppress(OSError), path.open("rb") as file:
-            kind = sniff(file.read(SNIFFED))
-    kind = kind or _format_of_raw(path)
+            kind = _written_as(sniff(file.read(SNIFFED)))
+    kind = kind or _other_format(path)
     suffix = path.suffix if kind is None or SUFFIXES.get(path.suffix.lower()) == kind else kind.suffixes[0]
     return path.with_name(f"{path.stem}{_RESULT}{suffix}")
 
@@ -202,6 +203,14 @@ def _renamed(relative: Path, kind: Format | None) -> Path:
     return relative.with_suffix(kind.suffixes[0])
 
 
-def _format_of_raw(path: Path) -> Format | None:
-    """What a camera raw file is developed into; None for all other files."""
-    return FORMATS["tiff"] if is_raw_name(path) else None
+def _other_format(path: Path) -> Format | None:
+    """The format of a result that cannot be the photo's own, by its name; None where it can."""
+    if is_raw_name(path):
+        return FORMATS["tiff"]
+    kind = SUFFIXES.get(path.suffix.lower())
+    return None if _written_as(kind) == kind else _written_as(kind)
+
+
+def _written_as(kind: Format | None) -> Format | None:
+    """The format itself, or JPEG where libvips can read it and not write it, as is usual for HEIC."""
+    return kind if kind is None or can_write(kind) else FORMATS["jpeg"]

@@ -15,6 +15,7 @@ import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError
+from denoise_cli.photo.files import heic
 from denoise_cli.photo.files.bmp import read_bmp
 from denoise_cli.photo.files.formats import FORMATS, SNIFFED, Format, other_format, show, sniff
 from denoise_cli.photo.files.headers import check_jpeg, check_png, check_webp
@@ -227,7 +228,7 @@ def _detect(source: Path | bytes, name: str) -> Format:
 def _loader(source: Path | bytes, limits: Limits, kind: Format) -> Callable[[str], pyvips.Image]:
     """What makes a fresh sequential image, nothing decoded yet (BMP: decoded), of a checked file.
 
-    It takes from what on the library gives up; for TIFF and BMP, that is known.
+    It takes from what on the library gives up; for all but those that libvips opens itself, that is known.
     """
     if kind.name == "tiff":
         tiff = TiffSource(source, limits)
@@ -236,6 +237,9 @@ def _loader(source: Path | bytes, limits: Limits, kind: Format) -> Callable[[str
         return lambda fail_on: _load_bmp(source, limits)
     with opened(source) as file:
         _CHECKS[kind.name](file, limits)
+    if kind.name == "heic" and heic.can_decode():
+        image = heic.decode(source, limits.name)
+        return lambda fail_on: image
     return lambda fail_on: _load(source, kind, fail_on)
 
 
@@ -299,9 +303,8 @@ def _damaged(name: str, kind: Format, error: pyvips.Error) -> ImageError:
     detail = str(error.detail or "")
     if kind.name == "heic" and any(word in detail for word in ("plugin", "not been built", "nsupported")):
         return ImageError(
-            f"{name} is a HEIC file, which the installed libvips cannot decode.",
-            "Convert it to JPEG or PNG first, or run `pip uninstall pyvips-binary` and install the "
-            "system's libvips (`apt install libvips42`, `brew install vips`), which can.",
+            f"{name} is a HEIC file, and nothing that decodes those is installed.",
+            "Install it: pip install pi-heif; or convert the photo to JPEG or PNG first.",
         )
     reason = " ".join(detail.split("\n", maxsplit=1)[0].split())
     return ImageError(f"{name} is a damaged {kind.name.upper()} file ({reason or 'it cannot be decoded'}).")

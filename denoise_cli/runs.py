@@ -5,6 +5,7 @@ metrics.jsonl        one JSON object per event: train, validation, done, interru
 last.safetensors     weights of the last validation
 best.safetensors     weights of the best validation (held-out images only)
 curve.png            loss and validation score by step
+noise.yaml           noise measured in photos, where it is trained with that
 checkpoints/         training state to continue from
 lock                 held by the process that trains, as long as it lives
 """
@@ -62,6 +63,11 @@ class RunFolder:
     @property
     def curve(self) -> Path:
         return self.path / "curve.png"
+
+    @property
+    def noise(self) -> Path:
+        """What was measured in photos, where it is trained with noise like theirs."""
+        return self.path / "noise.yaml"
 
     def log(self, event: str, **values: Any) -> None:
         """Append one event to `metrics.jsonl`; numbers that are not finite become null."""

@@ -91,7 +91,12 @@ def main() -> None:
     parser.add_argument("--commit", help="the commit that trained the run, where it is not the present one")
     parser.add_argument("--note", default="", help="a remark for the card")
     parser.add_argument(
-        "--average", action="store_true", help="pack the mean of the run's weights and of the bundled ones"
+        "--average",
+        type=float,
+        nargs="?",
+        const=0.5,
+        metavar="SHARE",
+        help="pack so much of the run's weights (default 0.5) with the rest of the bundled ones",
     )
     arguments = parser.parse_args()
     for stage in stages() if arguments.stage == "all" else (arguments.stage,):
@@ -181,7 +186,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     architecture, model = load_weights(find_weights(str(config.folder)))
     target = arguments.bundle / f"{bundled_name(config.model, config.batch_norm)}.safetensors"
     if arguments.average:
-        average_with(model, BUNDLED / target.name)
+        average_with(model, BUNDLED / target.name, arguments.average)
     # Beside the run first: the bundle gets weights and card together, or neither.
     path = config.folder / "packed.safetensors"
     save_weights(path, model, architecture, half=True)
@@ -206,7 +211,7 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
             " ".join(
                 ["python scripts/make_weights.py", config.folder.name, "--data DATA"]
                 + ["--train-on"] * arguments.train_on
-                + ["--average"] * arguments.average
+                + [f"--average {arguments.average}"] * bool(arguments.average)
                 + [f"--steps {arguments.steps}"] * bool(arguments.steps)
                 + [f"--set {value}" for value in arguments.set]
             ),
@@ -225,11 +230,11 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     console.note(f"{target.name}: " + "  ".join(f"{s['set']} {s['noise']} {s['psnr']:.2f}" for s in scores))
 
 
-def average_with(model: torch.nn.Module, start: Path) -> None:
-    """Replace the weights by their mean with those that training started from (Wortsman et al. 2022)."""
+def average_with(model: torch.nn.Module, start: Path, share: float) -> None:
+    """Mix the weights with those that training started from (Wortsman et al. 2022); `share` of them stay."""
     before = read_state(start)[1]
     after = model.state_dict()
-    model.load_state_dict({name: torch.lerp(before[name], value, 0.5) for name, value in after.items()})
+    model.load_state_dict({name: torch.lerp(before[name], value, share) for name, value in after.items()})
 
 
 def measure(

@@ -40,6 +40,8 @@ ALLOWED = {
     "models": _GROUND,
     "models.*graph": {"models", "onnx.layers"},
     "noise": _GROUND,
+    # Photos are read as those of data sets are, files of measured noise as configs.
+    "noise.like": _GROUND | {"noise", "config.yaml", "data.pictures"},
     "metrics": set(),
     "config": _GROUND | {"models", "noise", "data.names"},
     "data.names": set(),

@@ -20,7 +20,7 @@ from denoise_cli.models.registry import (
     guided_names,
     uses_batch_norm,
 )
-from denoise_cli.noise.spec import canonical_noise, is_mixture
+from denoise_cli.noise.spec import canonical_noise, is_mixture, short_name
 
 
 class MixItem(Section):
@@ -173,7 +173,7 @@ class RunConfig(Section):
         if self.out is not None:
             return self.out
         dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
-        noise = self.noise.replace(":", "").replace("+", "_").replace("*", "")
+        noise = short_name(self.noise)
         switch = self.is_classifier or denoiser_info(self.model).batch_norm
         setting = ("-bn" if self.batch_norm else "-nobn") if switch else ""
         return Path("runs") / f"{self.label}-{dataset}-{noise}{setting}-s{self.seed}"

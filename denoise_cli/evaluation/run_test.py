@@ -33,7 +33,7 @@ from denoise_cli.evaluation.scores.test_images import (
 from denoise_cli.evaluation.scores.windows import Centre
 from denoise_cli.files import check_writable, nan_to_none, write_atomic
 from denoise_cli.models import denoiser_info
-from denoise_cli.noise.spec import parse_noise
+from denoise_cli.noise.spec import parse_noise, short_name
 from denoise_cli.text import in_file_name
 
 _PICTURES = 6
@@ -137,7 +137,7 @@ def _summarise(
 def _default_folder(config: TestConfig, network: TestNetwork) -> Path:
     """A folder of its own for each model, data set, noise and weight file."""
     dataset = Path(config.data.dataset).name.lower()
-    noise = config.noise.replace(":", "")
+    noise = short_name(config.noise)
     if network.external:
         return Path("results") / f"{in_file_name(network.label)}-{dataset}-{noise}"
     architecture, label = network.architecture, network.label

@@ -11,6 +11,8 @@ from denoise_cli.errors import DataError
 from denoise_cli.noise.blind import add_blind
 from denoise_cli.noise.camera import add_camera, add_correlated
 from denoise_cli.noise.generators import pixel_generator
+from denoise_cli.noise.like.add import add_measured
+from denoise_cli.noise.like.photos import measured_noise
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
 
@@ -67,6 +69,8 @@ def _add_one(x: Tensor, spec: NoiseSpec, generator: torch.Generator) -> Tensor:
         return add_camera(x, spec.sigma, generator)
     if spec.kind == "correlated":
         return add_correlated(x, spec.sigma, generator)
+    if spec.kind == "like":
+        return add_measured(x, measured_noise(spec.photos), generator)
     if spec.kind == "real":
         raise DataError(
             "The noise `real` needs pairs of noisy and clean pictures.",

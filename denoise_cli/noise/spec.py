@@ -6,12 +6,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from denoise_cli.errors import UnknownName, UsageError
 
-Kind = Literal["gaussian", "blind", "camera", "correlated", "real"]
+Kind = Literal["gaussian", "blind", "camera", "correlated", "real", "like"]
 
+LIKE = "like:"
 _NUMBER = r"\d+(?:\.\d+)?"
 _LEVEL = re.compile(rf"(gaussian|awgn|camera|correlated):({_NUMBER})(?:-({_NUMBER}))?")
 _WEIGHT = re.compile(r"(\d*\.?\d+(?:e-?\d+)?)\s*\*\s*(.*)")
@@ -24,7 +26,7 @@ class NoiseSpec:
     Attributes:
         name: How the user writes it, without a weight.
         kind: `gaussian` (with optional impulses), the `blind` mixture, `camera`, `correlated`,
-            or `real`: the noisy pictures that a paired data set brings along.
+            `like`: that of given photos, or `real`: the noisy pictures that a paired data set brings along.
         sigma: Range of the standard deviation on the [0, 1] scale; each picture draws one.
         clip: Clip to [0, 1] after the Gaussian part.
         impulse: Share of colour values that become 0, and equally many that become 1.
@@ -38,6 +40,11 @@ class NoiseSpec:
     impulse: float = 0.0
     weight: float = 1.0
 
+    @property
+    def photos(self) -> Path:
+        """Of the noise `like:PATH`: the folder of photos, or the file of what was measured in them."""
+        return Path(self.name.removeprefix(LIKE))
+
 
 BASIC = NoiseSpec("basic", "gaussian", (0.2, 0.2))
 INTENSE = NoiseSpec("intense", "gaussian", (0.4, 0.4), impulse=0.05)
@@ -48,7 +55,7 @@ REAL = NoiseSpec("real", "real")
 PRESETS = {spec.name: spec for spec in (BASIC, INTENSE, BLIND, CAMERA, CORRELATED, REAL)}
 SYNTAX = (
     "basic, intense, blind, camera, correlated, real, gaussian:S (0 to 1, clipped), "
-    "awgn:S (of 255, not clipped), camera:S or correlated:S (of 255)"
+    "awgn:S (of 255, not clipped), camera:S or correlated:S (of 255), like:FOLDER (of your photos)"
 )
 """The syntax of noises, for help texts and messages."""
 
@@ -62,7 +69,7 @@ def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     Raises:
         UsageError: The name, its level or its weight is not understood, or `real` is in a mixture.
     """
-    return _checked(tuple(_parse_part(part.strip().lower()) for part in text.split("+")))
+    return _checked(tuple(_parse_part(_spelled(part)) for part in text.split("+")))
 
 
 def canonical_noise(value: str | Mapping[str, Any]) -> str:
@@ -77,7 +84,7 @@ def canonical_noise(value: str | Mapping[str, Any]) -> str:
             raise UsageError(
                 "The mixture of noises is empty.", "Give weights, as in {camera: 0.7, blind: 0.3}."
             )
-        named = ((_parse_one(str(name).strip().lower()), _weight(weight)) for name, weight in value.items())
+        named = ((_parse_one(_spelled(str(name))), _weight(weight)) for name, weight in value.items())
         parts = _checked(tuple(replace(spec, weight=weight) for spec, weight in named))
     else:
         parts = parse_noise(value)
@@ -91,6 +98,13 @@ def is_mixture(text: str) -> bool:
     """Whether the noise has no single level to validate at."""
     specs = parse_noise(text)
     return len(specs) > 1 or specs[0].kind == "blind" or specs[0].sigma[0] < specs[0].sigma[1]
+
+
+def short_name(text: str) -> str:
+    """The noise as a part of a folder's name: `0.7*camera+0.3*awgn:25` is `0.7camera_0.3awgn25`."""
+    parts = (part.partition(LIKE) for part in text.split("+"))
+    names = (f"{head}like-{Path(path).stem}" if like else head for head, like, path in parts)
+    return "_".join(names).replace(":", "").replace("*", "")
 
 
 def gaussian_level(text: str) -> float | None:
@@ -131,9 +145,19 @@ def _weight(value: Any) -> float:
     return weight
 
 
+def _spelled(text: str) -> str:
+    """The text in lower case, but for a path."""
+    head, like, path = text.strip().partition(LIKE)
+    return head.lower() + like + path.strip() if like else head.lower()
+
+
 def _parse_one(text: str) -> NoiseSpec:
     if text in PRESETS:
         return PRESETS[text]
+    if text.startswith(LIKE):
+        if not text.removeprefix(LIKE):
+            raise UsageError("The noise `like:` names no photos.", "Write like:FOLDER, or like:FILE.yaml.")
+        return NoiseSpec(f"{LIKE}{Path(text.removeprefix(LIKE))}", "like")
     match = _LEVEL.fullmatch(text)
     if match is None:
         if ":" in text:

@@ -16,6 +16,7 @@ from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
 from denoise_cli.errors import ConfigError, OutputExists, TrainingError, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
+from denoise_cli.noise.like.photos import keep_measured
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
@@ -78,6 +79,9 @@ def train(
     ):
         config = config.model_copy(update={"noise": REAL.name})
     run = RunFolder(config.folder)
+    noise, measured = keep_measured(config.noise, run.noise, resume=resume)
+    if noise != config.noise:  # The folder's name comes from the noise, so it is settled first.
+        config = config.model_copy(update={"noise": noise, "out": run.path})
     device = resolve_device(launched_device(config.device))
     resume = resume or was_restarted()
     with join(device) as world, ExitStack() as stack:
@@ -100,7 +104,7 @@ def train(
         if world.gather(resume and run.is_finished and trainer.step >= trainer.total)[0]:
             shown.note(f"{run.path} is finished at step {trainer.step}: nothing to train, nothing changed.")
         else:
-            _train(trainer, run, config, changed, resume)
+            _train(trainer, run, config, changed, resume, measured)
     if not world.is_main:
         return None
     weights = run.best if run.best.is_file() else run.last
@@ -108,13 +112,18 @@ def train(
 
 
 def _train(
-    trainer: Trainer, run: RunFolder, config: RunConfig, changed: Mapping[str, Any], resume: bool
+    trainer: Trainer,
+    run: RunFolder,
+    config: RunConfig,
+    changed: Mapping[str, Any],
+    resume: bool,
+    measured: str,
 ) -> None:
     """Make the folder this run's, train to the end, and draw its curve whatever the end."""
     world, reporter = trainer.world, trainer.reporter
     # Delete the old run only once the new one has been validated.
     if world.is_main:
-        _take(run, config, keep=resume)
+        _take(run, config, measured, keep=resume)
     world.wait()
     for key, (before, now) in changed.items():
         reporter.note(f"Changed: {key} is {now}, and was {before}.")
@@ -221,13 +230,22 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _take(run: RunFolder, config: RunConfig, *, keep: bool) -> None:
-    """Make the folder this run's: its config written, nothing of another run left unless to `keep`."""
+def _take(run: RunFolder, config: RunConfig, measured: str, *, keep: bool) -> None:
+    """Make the folder this run's: config and `measured` noise in it, nothing of another unless to `keep`."""
     run.path.mkdir(parents=True, exist_ok=True)
     remove_leftovers(run.path)
     if not keep:
         # The config goes last and in one step, so that this stays a run folder whatever happens.
-        for path in (*run.checkpoints.glob("step-*.pt"), run.metrics, run.last, run.best, run.curve):
+        for path in (
+            *run.checkpoints.glob("step-*.pt"),
+            run.metrics,
+            run.last,
+            run.best,
+            run.curve,
+            run.noise,
+        ):
             path.unlink(missing_ok=True)
+    if measured:
+        write_atomic(run.noise, measured.encode())
     text = yaml.safe_dump(config.model_dump(mode="json", exclude={"out"}), sort_keys=False)
     write_atomic(run.config, text.encode())

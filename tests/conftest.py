@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +81,14 @@ def run_here(
     assert {number: signal.getsignal(number) for number in handlers} == handlers, "a handler was left behind"
     texts = [stream.buffer.getvalue().decode(errors="surrogateescape") for stream in (out, err)]
     return subprocess.CompletedProcess(["denoise", *map(str, args)], code, *texts)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Scores and data sets that tests keep do not come from the user's cache, nor go there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOISE_DATA_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

@@ -125,6 +125,8 @@ def denoise_process(tmp_path: Path) -> Command:
 def load_script(name: str) -> ModuleType:
     """A script of `scripts/` as a module, to run it in this process."""
     path = Path(__file__).parents[1] / "scripts" / f"{name}.py"
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # As when it is run: it may import what lies beside it.
     spec = spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     script = module_from_spec(spec)

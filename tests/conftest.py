@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -83,6 +83,14 @@ def run_here(
     return subprocess.CompletedProcess(["denoise", *map(str, args)], code, *texts)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Scores and data sets that tests keep do not come from the user's cache, nor go there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENOISE_DATA_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def denoise(tmp_path: Path) -> Command:
     """Run the program in this process, in an empty folder."""
@@ -117,6 +125,8 @@ def denoise_process(tmp_path: Path) -> Command:
 def load_script(name: str) -> ModuleType:
     """A script of `scripts/` as a module, to run it in this process."""
     path = Path(__file__).parents[1] / "scripts" / f"{name}.py"
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # As when it is run: it may import what lies beside it.
     spec = spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     script = module_from_spec(spec)

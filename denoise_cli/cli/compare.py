@@ -19,6 +19,7 @@ from denoise_cli.errors import TrainingError, UsageError, counted
 from denoise_cli.files import check_writable, write_atomic
 
 if TYPE_CHECKING:
+    from denoise_cli.distributed import World
     from denoise_cli.evaluation.comparison.results import Results
     from denoise_cli.evaluation.guidance.results import GuidanceResults
     from denoise_cli.evaluation.render import TextFormat
@@ -64,6 +65,10 @@ def compare(
     noise: Annotated[str | None, _option("noise")] = None,
     weights: Annotated[list[str] | None, _option("weights", metavar="FILE|RUN|NAME")] = None,
     train: Annotated[bool, _option("train", "--train")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --train: print the plan (cells, hours, disk space) and stop."),
+    ] = False,
     seeds: Annotated[str | None, _option("train_seeds")] = None,
     epochs: Annotated[str | None, _option("epochs")] = None,
     steps: Annotated[str | None, _option("steps")] = None,
@@ -165,7 +170,7 @@ def compare(
         assignments = [*_study_assignments(data_dir, train), *assignments]
     settings = load_config(CompareConfig, config, assignments, flags)
     if not settings.train:
-        trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps}
+        trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps, "--dry-run": dry_run}
         options.check_effective(trained, "without --train", "Add --train, or leave it out.")
     if not settings.guidance:
         options.check_effective(
@@ -181,7 +186,7 @@ def compare(
     settings = with_own_noise(settings)
     request = settings.model_dump(mode="json", exclude={"device"})
     _check_free(output, request, overwrite)
-    results, failed = _train_and_score(settings)
+    results, failed = _train_and_score(settings, only_plan=dry_run)
     if results is not None:
         _check_free(output, request, overwrite)  # Scoring takes long; the name may be taken by now.
         deliver(results.model_copy(update={"request": request}), kind, output)
@@ -192,7 +197,7 @@ def compare(
 
 
 def _train_and_score(
-    settings: CompareConfig,
+    settings: CompareConfig, *, only_plan: bool
 ) -> tuple[Results | GuidanceResults | None, Mapping[Any, str]]:
     """The results, on rank 0, and why the training of cells failed."""
     from denoise_cli.devices import resolve_device
@@ -203,12 +208,12 @@ def _train_and_score(
     failed: Mapping[Any, str] = {}
     with join(resolve_device(launched_device(settings.device))) as world:
         if settings.train:
-            from denoise_cli.training.plan_grid import train_grid, training_folder
-            from denoise_cli.training.plan_guidance import train_guided
+            from denoise_cli.training.plan_grid import training_folder
 
-            train_missing = train_guided if settings.guidance else train_grid
-            failed = train_missing(settings, run, console.note if world.is_main else _say_nothing)
-            world.wait()  # Wait until rank 0 has written the last run.
+            _say_plan(settings, world)
+            if only_plan:
+                return None, failed
+            failed = _train_missing(settings, world)
             settings = settings.model_copy(update={"weights": training_folder(settings)})
         score_all = run_guidance if settings.guidance else run_comparison
         return score_all(settings, console.progress, failed), failed
@@ -230,6 +235,26 @@ def deliver(results: Results | GuidanceResults, kind: TableFormat, output: Path 
         console.write(render(results, _TEXTS[kind]))
     if output is not None:
         console.note(f"Written: {output}")
+
+
+def _say_plan(settings: CompareConfig, world: World) -> None:
+    """Print what will be trained, how long that takes and what space it needs."""
+    from denoise_cli.training.plan_report import describe_plan
+
+    if world.is_main:
+        for line in describe_plan(settings):
+            console.note(line)
+
+
+def _train_missing(settings: CompareConfig, world: World) -> Mapping[Any, str]:
+    """Train what has no finished run; returns why runs failed."""
+    from denoise_cli.training.plan_grid import train_grid
+    from denoise_cli.training.plan_guidance import train_guided
+
+    train = train_guided if settings.guidance else train_grid
+    failed = train(settings, run, console.note if world.is_main else _say_nothing)
+    world.wait()  # Wait until rank 0 has written the last run.
+    return failed
 
 
 def _study_assignments(data_dir: Path | None, train: bool) -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from denoise_cli.config import ClassifyConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pictures import read_rgb
-from denoise_cli.data.source import Images, ImageSource, centre_cropped, for_classifier, resized
+from denoise_cli.data.source import Images, ImageSource, for_classifier
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
 from denoise_cli.errors import ImageError
@@ -21,7 +21,7 @@ from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
-from denoise_cli.evaluation.scores.classification import Classification, classify_images
+from denoise_cli.evaluation.scores.classification import Classification, as_trained, classify_images
 from denoise_cli.evaluation.scores.intervals import share_interval
 from denoise_cli.evaluation.scores.leakage import leakage_note
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
@@ -148,10 +148,7 @@ def _load_images(config: ClassifyConfig, architecture: WeightsHeader) -> Images:
     data = config.data
     source = load_dataset(data.dataset, "test", data_dir=data.data_dir)
     source = source.with_classes(architecture.classes)
-    side = architecture.image_size
-    if data.resize is None and data.crop is None:
-        return for_classifier(source, side)
-    return centre_cropped(source if data.resize is None else resized(source, data.resize), side)
+    return as_trained(source, architecture.image_size, data.resize, data.crop)
 
 
 def _accuracy(result: Classification, source: Images) -> Accuracy:

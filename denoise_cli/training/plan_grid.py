@@ -57,10 +57,15 @@ def train_grid(
 
     Arguments and errors as `train_planned`.
     """
-    wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
-    failed = train_planned(list(plan(config, wanted)), train_one, note)
+    failed = train_planned(plan_cells(config)[0], train_one, note)
     # A model fails after the classifier that guides it, for the same reason.
     return {item.cell: why for item, why in reversed(failed)}
+
+
+def plan_cells(config: CompareConfig) -> tuple[list[PlannedRun], int]:
+    """The runs that are not finished, and how many the grid has; raises `ConfigError` for a wrong recipe."""
+    wanted = [Wanted(cell, seed) for seed in config.train_seeds for cell in cell_names(config)]
+    return list(plan(config, wanted)), len(wanted)
 
 
 def train_planned(

@@ -29,13 +29,14 @@ def train_guided(config: CompareConfig, train_one: TrainOne, note: Callable[[str
     """
     if "oracle" in config.guidance:
         _check_labels(config)
-    planned = plan_guided(config)
+    planned, _ = plan_guided(config)
     return {item.config.folder: why for item, why in train_planned(planned, train_one, note)}
 
 
-def plan_guided(config: CompareConfig) -> list[PlannedRun]:
-    """The runs that are not finished; raises `ConfigError` where a recipe is wrong."""
-    return list(plan(config, list(_wanted(config))))
+def plan_guided(config: CompareConfig) -> tuple[list[PlannedRun], int]:
+    """The runs that are not finished, and how many there are; raises `ConfigError` for a wrong recipe."""
+    wanted = list(_wanted(config))
+    return list(plan(config, wanted)), len(wanted)
 
 
 def _check_labels(config: CompareConfig) -> None:

@@ -211,3 +211,22 @@ def test_a_noise_has_one_name(denoise: Command, image_folder: Path) -> None:
     made = denoise(*score, "--dataset", image_folder)
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["cells"][-1]["psnr"] is not None
+
+
+def test_the_classifiers_that_guide_are_scored(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
+    """As `denoise classify` scores them; a second time from the cache."""
+    made = denoise(*TRAIN, "--models", "cnn_unet", "--noise", "basic", "--dataset", image_folder, "-o", "out")
+    assert made.returncode == 0, made.stderr
+    (guide,) = read_results(tmp_path / "out/results.json").classifiers
+    assert (guide.name, guide.batch_norm, guide.noise, guide.seed) == ("cnn", True, "basic", 0)
+    weights = ("--weights", guide.weights, "--dataset", image_folder, "--noise", "basic")
+    alone = json.loads(denoise("classify", "--eval-only", *weights, "--json", "-o", "c").stdout)
+    assert alone["accuracy"]["noisy"]["mean"] == guide.accuracy
+    assert tuple(alone["accuracy"]["noisy"]["interval"]) == guide.interval
+    assert "| cnn, basic, BN on | " in (tmp_path / "out/tables.md").read_text()
+    (tmp_path / "out/results.json").unlink()
+    again = denoise(
+        *TRAIN, "--models", "cnn_unet", "--noise", "basic", "--dataset", image_folder, "-o", "out"
+    )
+    assert again.returncode == 0, again.stderr
+    assert read_results(tmp_path / "out/results.json").classifiers == (guide,)

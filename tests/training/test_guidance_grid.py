@@ -12,7 +12,7 @@ from denoise_cli.training.plan_guidance import plan_guided
 def configs(**fields: Any) -> list[Any]:
     values = {"models": "resnet_unet", "guidance": "all", "weights": "nowhere", "data.dataset": "sample"}
     flags = values | {key.replace("__", "."): value for key, value in fields.items()}
-    return [job.config for job in plan_guided(load_config(CompareConfig, None, [], flags))]
+    return [job.config for job in plan_guided(load_config(CompareConfig, None, [], flags))[0]]
 
 
 def names(found: list[Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Cells that have been scored, kept until the comparison is whole, so that it goes on where it stopped."""
+"""Cells that have been scored, kept so that a comparison goes on where it stopped and is soon drawn again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ from pydantic import ValidationError
 
 from denoise_cli.data.source import Images
 from denoise_cli.data.torchvision_sets import default_data_dir
-from denoise_cli.evaluation.comparison.results import Cell, Picture
+from denoise_cli.evaluation.comparison.results import Cell, Picture, ScoredClassifier
 from denoise_cli.evaluation.report.record import Record
 
 _MAX_AGE = 30 * 86_400.0
 
 
 class ScoredCell(Record):
-    """A cell and the example pictures that belong to it."""
+    """A cell and the example pictures that belong to it, or a classifier."""
 
     key: str
-    cell: Cell
+    cell: Cell | None = None
+    classifier: ScoredClassifier | None = None
     pictures: tuple[Picture, ...] = ()
 
 
@@ -32,7 +34,8 @@ class Partial:
     """The scored cells of one comparison, in a file of the user's cache.
 
     The file is named after all that scores depend on but the method itself: pixels, noise seed,
-    protocol, device and versions. Where the cache cannot be written, nothing is kept.
+    protocol, device, versions and our own code. It is deleted when nothing was added for 30 days.
+    Where the cache cannot be written, nothing is kept.
     """
 
     def __init__(self, conditions: Mapping[str, Any]) -> None:
@@ -48,7 +51,7 @@ class Partial:
             lines = self._path.read_bytes().splitlines()
         except OSError:
             return {}
-        for line in lines:
+        for line in filter(None, lines):
             with suppress(ValidationError):
                 scored = ScoredCell.model_validate_json(line)
                 found[scored.key] = scored
@@ -59,17 +62,27 @@ class Partial:
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(scored.model_dump_json() + "\n")
-
-    def finish(self) -> None:
-        """Forget the cells: the comparison is whole."""
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+                # On a line of its own, also after one that was cut off.
+                file.write(f"\n{scored.model_dump_json()}\n")
 
 
 def key_of(method: str, batch_norm: bool | None, noise: str, what: Sequence[str]) -> str:
     """What tells a cell from all others under the same conditions; `what` are weights or settings."""
     return json.dumps([method, batch_norm, noise, *what])
+
+
+@cache
+def digest_of_code() -> str:
+    """SHA-256 of the modules that scores come from, so that scores of earlier code are not taken over."""
+    package = Path(__file__).parents[2]
+    parts = ("data", "evaluation/scores", "external", "models", "noise", "weights")
+    here = ("benchmark", "classical", "classifiers", "gallery", "score_cell", "tuning")
+    files = [package / "metrics.py", *(Path(__file__).with_name(f"{name}.py") for name in here)]
+    files += [path for part in parts for path in (package / part).rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def digest_of(source: Images) -> str:

@@ -84,6 +84,23 @@ class Cell(Record):
         return values
 
 
+class ScoredClassifier(Record):
+    """A classifier that guides networks of the comparison, and its accuracy on the noisy images."""
+
+    name: str
+    batch_norm: bool
+    noise: str
+    """Noise that it was trained on and is scored under."""
+    weights: str
+    sha256: str
+    seed: int | None
+    """Seed of its training; None where that is not known."""
+    parameters: int
+    accuracy: float = Field(ge=0, le=1)
+    interval: Interval
+    """95 %, by Wilson's score."""
+
+
 class Cost(Record):
     """The cost of a model."""
 
@@ -139,6 +156,7 @@ class Results(Made):
     """The config of the command that made it; empty in files of earlier versions."""
     costs: dict[str, Cost]
     cells: tuple[Cell, ...]
+    classifiers: tuple[ScoredClassifier, ...] = ()
     published: tuple[PublishedRow, ...] = ()
     examples: tuple[Example, ...] = ()
     notes: tuple[str, ...] = ()

@@ -27,10 +27,11 @@ from denoise_cli.evaluation.comparison.cells import (
     train_command,
 )
 from denoise_cli.evaluation.comparison.classical import Settings
+from denoise_cli.evaluation.comparison.classifiers import find_classifiers, score_classifier
 from denoise_cli.evaluation.comparison.gallery import Gallery
 from denoise_cli.evaluation.comparison.networks import find_networks
 from denoise_cli.evaluation.comparison.notes import notes_of
-from denoise_cli.evaluation.comparison.partial import Partial, digest_of
+from denoise_cli.evaluation.comparison.partial import Partial, digest_of, digest_of_code
 from denoise_cli.evaluation.comparison.published import STUDY_SCORES, awgn_rows, stl10_share
 from denoise_cli.evaluation.comparison.results import Cell, Cost, PublishedRow, Results
 from denoise_cli.evaluation.comparison.score_cell import ScoringContext, score_method, score_model
@@ -57,7 +58,8 @@ def run_comparison(
 ) -> Results | None:
     """Score as the config says; under `torchrun` the images are shared, and only rank 0 returns results.
 
-    What was scored before an interruption is kept in the user's cache and not scored again.
+    What was scored before is kept in the user's cache and not scored again, whether the comparison was
+    interrupted or came to its end.
 
     Args:
         failed: Why the training of cells failed, for the cells without weights.
@@ -78,7 +80,9 @@ def run_comparison(
         partial = Partial(_conditions(config, source, device))
         known, *_ = world.gather(partial.read() if world.is_main else {})
         tuned = _tuned(config, world, progress)
+        guides = find_classifiers(config, source)
         rows = sum(max(1, len(entry.candidates)) for entry in entries) + len(config.noise) * len(others)
+        rows += len(guides)
         with progress("Scoring", rows * len(source)) as advance:
             task = ScoringContext(
                 source,
@@ -97,14 +101,14 @@ def run_comparison(
                 _other(method, noise, tuned.settings, task) for method in others for noise in config.noise
             ]
             cells += [_scored(entry, task, named=bool(config.networks)) for entry in entries]
+            classifiers = tuple(score_classifier(each, task) for each in guides)
         if not world.is_main:
             return None
     paths = {run.path for entry in entries for run in entry.candidates if run.external is None}
     leaks = sorted({leakage_note(path, config.data.dataset) for path in paths} - {""})
     results = _results(_with_commands(cells, config), config, source, task, tuned, leaks)
     costs = {entry.cell.model: _cost(entry) for entry in entries}
-    partial.finish()  # Last, so that whatever failed above can be tried again without scoring.
-    return results.model_copy(update={"costs": costs})
+    return results.model_copy(update={"costs": costs, "classifiers": classifiers})
 
 
 def _entries(config: CompareConfig, failed: Mapping[CellName, str]) -> list[_Entry]:
@@ -155,6 +159,7 @@ def _conditions(config: CompareConfig, source: Images, device: torch.device) -> 
         "benchmark": config.benchmark,
         "device": device_name(device),
         "versions": used_versions(),
+        "code": digest_of_code(),
     }
 
 

@@ -40,8 +40,8 @@ class ScoringContext:
         published: Wraps a denoiser so that its output is scored as a benchmark's papers do.
         grey: Images and noise are grey.
         gallery: Collects example pictures.
-        partial: Keeps what is scored until the comparison is whole.
-        known: What was kept of an interrupted comparison.
+        partial: Keeps what is scored.
+        known: What was kept of an earlier comparison under the same conditions.
         on_images: Called with the number of images done since the last call.
     """
 
@@ -135,9 +135,9 @@ def _loaded(candidate: Candidate, noise: str, task: ScoringContext) -> tuple[nn.
 def _once(
     key: str, noise: str, task: ScoringContext, work: Callable[[], tuple[Cell, tuple[Picture, ...]]]
 ) -> Cell:
-    """The cell as an interrupted comparison has scored it, or scored now and kept."""
+    """The cell as an earlier comparison has scored it, or scored now and kept."""
     known = task.known.get(key)
-    if known is not None:
+    if known is not None and known.cell is not None:
         task.gallery.add_again(noise, known.pictures)
         task.on_images(len(task.source) * max(1, len(known.cell.runs)))
         return known.cell

@@ -28,6 +28,7 @@ def build_sheets(results: Results) -> list[Sheet]:
     sheets += [published] if published else []
     settings = _settings_sheet(results)
     sheets += [settings] if settings else []
+    sheets += [_classifier_sheet(results)] if results.classifiers else []
     return [*sheets, _cost_sheet(results)]
 
 
@@ -130,6 +131,19 @@ def _cost_sheet(results: Results) -> Sheet:
             Group("", (Column("GFLOP", tuple(operations)),)),
             Group("", (Column("seconds", tuple(seconds)),)),
         ),
+    )
+
+
+def _classifier_sheet(results: Results) -> Sheet:
+    """Accuracy of the guiding classifiers, a row each."""
+    guides = results.classifiers
+    rows = tuple(f"{each.name}, {column_title(each.batch_norm, each.noise)}" for each in guides)
+    accuracy = tuple(with_interval(each.accuracy, each.interval, 3) for each in guides)
+    parameters = tuple(f"{each.parameters:,}" for each in guides)
+    return Sheet(
+        "Classifiers that guide, on the noisy images",
+        rows,
+        (Group("", (Column("parameters", parameters),)), Group("", (Column("accuracy", accuracy),))),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, centre_cropped, for_classifier, resized
 from denoise_cli.distributed import SINGLE_PROCESS, World
 from denoise_cli.errors import DataError
 from denoise_cli.evaluation.scores.scoring import BATCH, TEST_SEED, noisy_images, same_size_batches
@@ -64,6 +64,19 @@ def classify_images(
         )
     logits = class_logits(model, source, noise, device=device, seed=seed, denoiser=denoiser, world=world)
     return Classification(source.labels, logits)
+
+
+def as_trained(source: Images, side: int, resize: int | None, crop: int | None) -> Images:
+    """Images prepared as those that a classifier was trained and validated on.
+
+    Args:
+        side: Of the classifier's pictures, in pixels.
+        resize, crop: `data.resize` and `data.crop` of its config. Without both, a class is seen in the
+            whole of a picture.
+    """
+    if resize is None and crop is None:
+        return for_classifier(source, side)
+    return centre_cropped(source if resize is None else resized(source, resize), side)
 
 
 @torch.inference_mode()

@@ -80,9 +80,10 @@ class PhotoReport:
 
     def finish(self, several: bool) -> None:
         """Sum up, and raise `DenoiseError` if a photo failed."""
-        failed = len(self._errors) + len(self._existing)
         if several:
-            counts = f"{self._done} done, {self._skipped} skipped, {failed} failed"
+            counts = f"{self._done} done, {self._skipped} skipped, {len(self._errors)} failed"
+            if self._existing:
+                counts += f", {len(self._existing)} there already"
             if left := self._total - self._reached:
                 counts += f", {left} not reached"
             seconds = time.perf_counter() - self._start

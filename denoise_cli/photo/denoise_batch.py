@@ -177,12 +177,20 @@ class _Batch:
         from denoise_cli.photo.side_by_side import score_against, write_side_by_side
 
         output = outcome.item.output
+        scores = None
         if self._options.reference is not None:
             scores = score_against(self._options.reference, source, output)
             outcome = replace(outcome, scores=scores)
         if self._options.side_by_side:
             path = comparison_path(output)
-            write_side_by_side(source, output, path, overwrite=self._settings.overwrite)
+            write_side_by_side(
+                source,
+                output,
+                path,
+                reference=self._options.reference,
+                scores=scores,
+                overwrite=self._settings.overwrite,
+            )
             outcome = replace(outcome, comparison=path)
         return outcome
 

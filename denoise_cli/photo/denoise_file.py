@@ -25,6 +25,8 @@ from denoise_cli.photo.pixels.noise_level import Noise
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 OnShare = Callable[[float], None]
+# Share of the work that the first look is, about.
+_LOOK = 0.1
 _ANOTHER = "Name another --output."
 
 
@@ -83,12 +85,17 @@ def denoise_file(
     photo = open_photo(source, settings.max_pixels)
     kind = _format_of_result(photo, source, output, settings.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
-    found = take_first_look(photo, denoiser.architecture.image_size if denoiser.guided else None)
+    side = denoiser.architecture.image_size if denoiser.guided else None
+    found = take_first_look(photo, side, lambda share: on_share(_LOOK * share))
     encoding = choose_encoding(photo, kind, settings.bits, settings.quality)
     mode = permissions(source) if isinstance(source, Path) else None
+
+    def denoised(share: float) -> None:
+        on_share((1 - _LOOK) * share)
+
     try:
         with writing(output, photo, encoding, overwrite=settings.overwrite, mode=mode) as sink:
-            changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=on_share)
+            changed = denoise_rows(photo, found, denoiser, settings.controls, sink, on_share=denoised)
     except FileExistsError as error:  # It has come to be meanwhile.
         raise exists_already(output) from error
     notes = photo.notes + losses(photo, encoding) + _remarks(found, denoiser.info, changed)

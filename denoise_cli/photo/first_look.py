@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,14 +40,21 @@ class FirstLook:
     thumbnail: NDArray[np.float32] | None
 
 
-def take_first_look(photo: Rows, thumbnail_side: int | None) -> FirstLook:
-    """Read `photo` once; make a thumbnail of `thumbnail_side` pixels if asked."""
+def take_first_look(
+    photo: Rows, thumbnail_side: int | None, on_share: Callable[[float], None] = lambda share: None
+) -> FirstLook:
+    """Read `photo` once; make a thumbnail of `thumbnail_side` pixels if asked.
+
+    Args:
+        on_share: Called with the share of the photo read since the last call.
+    """
     thumbnail = None if thumbnail_side is None else Thumbnail(photo.height, photo.width, thumbnail_side)
     look = _Look(photo)
     for number, strip in enumerate(photo.strips(_STRIP)):
         look.add(strip, number)
         if thumbnail is not None:
             thumbnail.add(as_rgb(to_planes(strip[..., : photo.channels])))
+        on_share(len(strip) / photo.height)
     small = None if thumbnail is None else thumbnail.result()
     noise, stretch = look.noise(None), look.stretch()
     if stretch is None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
 
 from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.files import atomic_write_path, permissions
+from denoise_cli.photo.details import detail_places
 from denoise_cli.photo.files.formats import show
 from denoise_cli.photo.files.metadata.exif import orientation
 from denoise_cli.photo.files.read import open_photo
@@ -53,25 +54,41 @@ def score_against(reference: Path, before: Path | bytes, after: Path) -> dict[st
     return scores
 
 
-def write_side_by_side(before: Path | bytes, after: Path, output: Path, *, overwrite: bool = False) -> None:
-    """Write a PNG: both pictures whole, and below them the two places with most detail, enlarged.
+def write_side_by_side(
+    before: Path | bytes,
+    after: Path,
+    output: Path,
+    *,
+    reference: Path | None = None,
+    scores: Mapping[str, float] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a PNG: the pictures whole, each named, and below them two places enlarged, a face and texture.
 
-    Enlarged crops are as wide as the pictures above them, and half as high.
+    Enlarged crops are as wide as the pictures above them, and half as high. The page has the permissions
+    of `after`, as it shows the same.
 
-    It has the permissions of `after`, as it shows the same.
+    Args:
+        reference: A clean picture of the same size, shown beside them.
+        scores: Of `score_against`, for the names.
 
     Raises:
         FileExistsError: `output` is there already, and `overwrite` is not given.
         ImageError: It cannot be written.
     """
     pictures = [_read_upright(path) for path in (before, after)]
+    if reference is not None:
+        # It is compared as it is stored, and lies as the photo does.
+        pictures.append(_read_upright(reference, orientation(open_photo(before, _ANY_SIZE).metadata.exif)))
     shown = [_scaled(picture) for picture in pictures]
     column = shown[0].shape[1]
     rows = [_beside(shown, column)]
-    height, width = column // _ZOOM // 2, column // _ZOOM
-    for top, left in _busy_places(pictures[1], height, width):
-        crops = [picture[top : top + height, left : left + width] for picture in pictures]
-        rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops], column))
+    if column >= _LEAST_WIDTH:
+        rows.insert(0, _beside([_label(text, column) for text in _names(scores, len(pictures))], column))
+        height, width = column // _ZOOM // 2, column // _ZOOM
+        for top, left in detail_places(pictures[-1], height, width):
+            crops = [picture[top : top + height, left : left + width] for picture in pictures]
+            rows.append(_beside([crop.repeat(_ZOOM, 0).repeat(_ZOOM, 1) for crop in crops], column))
     page = np.concatenate([np.pad(row, ((0, _GAP), (0, 0), (0, 0)), constant_values=255) for row in rows])
     try:
         with atomic_write_path(output, replace=overwrite, mode=permissions(after)) as temporary:
@@ -80,6 +97,24 @@ def write_side_by_side(before: Path | bytes, after: Path, output: Path, *, overw
             pyvips.Image.new_from_array(page[:-_GAP]).pngsave_target(target)
     except pyvips.Error as error:
         raise ImageError(f"{show(output)} cannot be written.") from error
+
+
+def _names(scores: Mapping[str, float] | None, count: int) -> list[str]:
+    """What the columns are called, with PSNR where it is known."""
+    names = {"before": "Before", "after": "After"}
+    if scores is not None:
+        names = {key: f"{name}, {scores[f'psnr_{key}']:.2f} dB" for key, name in names.items()}
+    return [*names.values(), "Reference"][:count]
+
+
+def _label(text: str, width: int) -> Pixels:
+    """A line of black text on white, uint8 (h, width, 3)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = min(18, width // 9)
+    image = Image.new("RGB", (width, size + size // 2), "white")
+    ImageDraw.Draw(image).text((0, size // 8), text, "black", ImageFont.load_default(size))
+    return np.array(image)
 
 
 def _name(photo: Path | bytes) -> str:
@@ -92,14 +127,14 @@ def _read_planes(path: Path | bytes) -> Array:
     return as_rgb(to_planes(np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]))
 
 
-def _read_upright(path: Path | bytes) -> Pixels:
-    """The colours of a photo as uint8 (H, W, 3), turned as its EXIF orientation says."""
+def _read_upright(path: Path | bytes, turned: int | None = None) -> Pixels:
+    """The colours of a photo as uint8 (H, W, 3), turned as an EXIF orientation says, by default its own."""
     photo = open_photo(path, _ANY_SIZE)
     pixels = np.concatenate(list(photo.strips(_STRIP)))[..., : photo.channels]
     pixels = convert_depth(pixels, np.dtype(np.uint8))
     image = pyvips.Image.new_from_array(np.repeat(pixels, 3 // photo.channels, axis=2))
     image = image.copy()
-    image.set_type(pyvips.GValue.gint_type, "orientation", orientation(photo.metadata.exif))
+    image.set_type(pyvips.GValue.gint_type, "orientation", turned or orientation(photo.metadata.exif))
     image = image.autorot()
     upright: Pixels = image.numpy()
     return upright
@@ -115,21 +150,8 @@ def _scaled(picture: Pixels) -> Pixels:
 
 def _beside(pictures: list[Pixels], column: int) -> Pixels:
     """The pictures in columns of this width, a gap between them."""
-    left, right = (
-        np.pad(picture, ((0, 0), (0, column - picture.shape[1]), (0, 0)), constant_values=255)
+    padded = [
+        np.pad(picture, ((0, 0), (0, column - picture.shape[1] + _GAP), (0, 0)), constant_values=255)
         for picture in pictures
-    )
-    return np.concatenate([np.pad(left, ((0, 0), (0, _GAP), (0, 0)), constant_values=255), right], axis=1)
-
-
-def _busy_places(picture: Pixels, height: int, width: int) -> list[tuple[int, int]]:
-    """Top left corners of the two crops with the largest standard deviation; none in a narrow picture."""
-    if width * _ZOOM < _LEAST_WIDTH:
-        return []
-    down, across = picture.shape[0] // height, picture.shape[1] // width
-    if down * across < 2:
-        return []
-    grey: NDArray[np.float32] = picture[: down * height, : across * width].mean(2, dtype=np.float32)
-    spread = grey.reshape(down, height, across, width).std((1, 3)).ravel()
-    places = np.argsort(-spread, kind="stable")[:2]
-    return [(int(place) // across * height, int(place) % across * width) for place in places]
+    ]
+    return np.concatenate(padded, axis=1)[:, :-_GAP]

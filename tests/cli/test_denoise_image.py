@@ -311,10 +311,15 @@ def test_scores_and_comparison(denoise: Command, cae: Path, tmp_path: Path) -> N
     assert "PSNR" in done.stderr
     with Image.open(tmp_path / "noisy.denoised.compare.png") as image:
         page = np.asarray(image)
-    # The photos, and two rows of crops as wide as they are, four times as large.
-    assert page.shape == (200 + 2 * (8 + 200), 400 + 8 + 400, 3)
+    # Names, the photos, and two rows of crops as wide as they are, four times as large.
+    label = 27 + 8
+    assert page.shape == (label + 200 + 2 * (8 + 200), 3 * 400 + 2 * 8, 3)
     assert (page[:, 400:408] == 255).all()
-    assert (page[:200, :400] == page[:200, 408:]).all()
+    assert all((page[:27, left : left + 400] < 128).any() for left in (0, 408, 816))
+    page = page[label:]
+    assert (page[:200, :400] == page[:200, 408:808]).all()
+    with Image.open(tmp_path / "clean.png") as image:
+        assert (page[:200, 816:] == np.asarray(image.convert("RGB"))).all()
     assert (page[208:408, 0:400:4] == page[208:408, 3:400:4]).all()
     write_photo(tmp_path / "clean.png", 1, (20, 20))
     done = denoise(*arguments, "--overwrite")

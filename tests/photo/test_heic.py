@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 from PIL.ExifTags import Base
 
@@ -142,6 +143,45 @@ def test_the_result_is_a_jpeg_file_unless_heic_can_be_written(
         exif = image.getexif()
     # The pixels were turned already.
     assert (exif[Base.Make], exif.get(Base.Orientation, 1)) == ("Maker", 1)
+
+
+@pytest.mark.parametrize("name", ["deep", "alpha"])
+def test_what_jpeg_cannot_hold_becomes_avif(name: str, denoise: Command, tmp_path: Path) -> None:
+    if can_write(FORMATS["heic"]) or not can_write(FORMATS["avif"]):
+        pytest.skip("this libvips writes heic, or no avif")
+    source = write(tmp_path / "a.heic", name)
+    assert denoise("denoise-image", str(source)).returncode == 0
+    photo = open_photo(tmp_path / "a.denoised.avif")
+    assert (photo.header.get("bits-per-sample"), photo.alpha) == (
+        (10, False) if name == "deep" else (8, True)
+    )
+
+
+def test_hdr_becomes_avif(tmp_path: Path) -> None:
+    if can_write(FORMATS["heic"]) or not can_write(FORMATS["avif"]):
+        pytest.skip("this libvips writes heic, or no avif")
+    source = write(tmp_path / "a.heic", "turned")
+    assert default_output(source, None).suffix == ".jpg"
+    # BT.2020 and the perceptual quantiser.
+    source.write_bytes(source.read_bytes().replace(b"nclx\0\1\0\x0d", b"nclx\0\x09\0\x10"))
+    assert default_output(source, None).suffix == ".avif"
+
+
+def test_narrow_grey_is_widened(tmp_path: Path) -> None:
+    full = read(write(tmp_path / "a.heic", "grey")).astype(float)
+    path = write(tmp_path / "b.heic", "grey")
+    path.write_bytes(path.read_bytes().replace(b"nclx\0\1\0\x0d\0\6\x80", b"nclx\0\1\0\x0d\0\6\0"))
+    assert np.abs(read(path) - ((full - 16) * 255 / 219).clip(0, 255)).max() <= 0.5
+
+
+def test_other_codecs_are_left_to_libvips(tmp_path: Path) -> None:
+    """HEIF files hold AV1 too, which the package does not decode."""
+    pixels = np.full((32, 32, 3), 90, np.uint8)
+    data = pyvips.Image.new_from_array(pixels).heifsave_buffer(compression="av1", effort=0)
+    path = tmp_path / "a.heif"
+    path.write_bytes(data.replace(b"avif", b"mif1", 2))
+    assert open_photo(path).format == FORMATS["heic"]
+    assert np.abs(read(path).astype(int) - 90).max() <= 2
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "avif"])

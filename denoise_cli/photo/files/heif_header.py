@@ -52,15 +52,21 @@ def check_heif(file: BinaryIO, limits: Limits) -> None:
     deep = any(
         (kind == b"pixi" and max(data[5:], default=8) > 8)
         or (kind == b"av1C" and len(data) > 2 and data[2] & 0x40 > 0)
+        or (kind == b"hvcC" and len(data) > 17 and data[17] & 7 > 0)
         for kind, data in properties
     )
-    limits.check_held("a HEIC or AVIF file", width, height, _DEEP_PIXEL_BYTES if deep else _PIXEL_BYTES)
+    check_decoded(limits, width, height, deep=deep)
     pictures = _pictures(meta)
     if pictures > 1:
         raise ImageError(
             f"{limits.name} holds {pictures} pictures; only single ones can be denoised.",
             "Split it into single pictures first.",
         )
+
+
+def check_decoded(limits: Limits, width: int, height: int, *, deep: bool) -> None:
+    """Raises `ImageError` where the decoded picture takes too much; `deep`: more than 8 bits a colour."""
+    limits.check_held("a HEIC or AVIF file", width, height, _DEEP_PIXEL_BYTES if deep else _PIXEL_BYTES)
 
 
 def _find_meta(file: BinaryIO, limits: Limits) -> bytes:

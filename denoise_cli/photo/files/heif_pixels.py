@@ -29,16 +29,22 @@ def as_meant(image: pyvips.Image, source: Path | bytes) -> pyvips.Image:
     if seen.grey and image.bands in {3, 4}:
         colour = image[0]
         if seen.narrow and not _widens():
-            unit, most = (256, 65535) if image.format == "ushort" else (1, 255)
-            scale = most / (219 * unit)
-            colour = colour.linear(scale, -16 * unit * scale).rint().cast(image.format)
-            return _grey(colour, image, kind)
+            return _grey(widened(colour), image, kind)
         image = _grey(colour, image, kind)
-    if image.format == "ushort":
-        # libvips moves the bits to the top and leaves those below empty.
-        bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
-        image = (image | (image >> bits)).copy(interpretation=image.interpretation)
-    return image
+    return filled(image) if image.format == "ushort" else image
+
+
+def widened(colour: pyvips.Image) -> pyvips.Image:
+    """Brightness from 16 to 235 of 255 as brightness of the full range."""
+    unit, most = (256, 65535) if colour.format == "ushort" else (1, 255)
+    scale = most / (219 * unit)
+    return colour.linear(scale, -16 * unit * scale).rint().cast(colour.format)
+
+
+def filled(image: pyvips.Image) -> pyvips.Image:
+    """16 bits whose lower ones repeat the upper ones; libvips and libheif leave them empty."""
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
+    return (image | (image >> bits)).copy(interpretation=image.interpretation)
 
 
 def _grey(colour: pyvips.Image, image: pyvips.Image, kind: str) -> pyvips.Image:

@@ -12,6 +12,8 @@ from pathlib import Path
 from denoise_cli.errors import OutputExists, UsageError
 from denoise_cli.photo.files.encoding import can_write
 from denoise_cli.photo.files.formats import FORMATS, SNIFFED, SUFFIXES, Format, show, sniff
+from denoise_cli.photo.files.metadata.heif import look_at
+from denoise_cli.photo.files.metadata.icc import is_srgb, profile_of
 from denoise_cli.photo.files.raw import is_raw_name
 
 _RESULT = ".denoised"
@@ -112,7 +114,7 @@ def default_output(path: Path, kind: Format | None) -> Path:
         raise UsageError(f"{show(path)} is no file, so its result has no name.", "Add --output FILE.")
     if kind is None and not path.suffix and path.is_file():
         with suppress(OSError), path.open("rb") as file:
-            kind = _written_as(sniff(file.read(SNIFFED)))
+            kind = _written_as(sniff(file.read(SNIFFED)), path)
     kind = kind or _other_format(path)
     suffix = path.suffix if kind is None or SUFFIXES.get(path.suffix.lower()) == kind else kind.suffixes[0]
     return path.with_name(f"{path.stem}{_RESULT}{suffix}")
@@ -208,9 +210,28 @@ def _other_format(path: Path) -> Format | None:
     if is_raw_name(path):
         return FORMATS["tiff"]
     kind = SUFFIXES.get(path.suffix.lower())
-    return None if _written_as(kind) == kind else _written_as(kind)
+    other = _written_as(kind, path)
+    return None if other == kind else other
 
 
-def _written_as(kind: Format | None) -> Format | None:
-    """The format itself, or JPEG where libvips can read it and not write it, as is usual for HEIC."""
-    return kind if kind is None or can_write(kind) else FORMATS["jpeg"]
+def _written_as(kind: Format | None, path: Path) -> Format | None:
+    """The format itself, or another where libvips can read it and not write it, as is usual for HEIC.
+
+    That is JPEG, or AVIF (else PNG) for a picture that JPEG files cannot hold.
+    """
+    if kind is None or can_write(kind):
+        return kind
+    if not path.is_file() or _fits_jpeg(path):
+        return FORMATS["jpeg"]
+    return FORMATS["avif" if can_write(FORMATS["avif"]) else "png"]
+
+
+def _fits_jpeg(path: Path) -> bool:
+    """Whether a HEIC file has 8 bits a colour, no transparency, and colours that a profile describes."""
+    try:
+        with path.open("rb") as file:
+            seen = look_at(file)
+    except OSError:
+        return True
+    described = seen.cicp is None or is_srgb(seen.cicp) or bool(profile_of(seen.cicp, seen.grey))
+    return seen.bits == 8 and not seen.alpha and described

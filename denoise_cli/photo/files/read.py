@@ -237,8 +237,8 @@ def _loader(source: Path | bytes, limits: Limits, kind: Format) -> Callable[[str
         return lambda fail_on: _load_bmp(source, limits)
     with opened(source) as file:
         _CHECKS[kind.name](file, limits)
-    if kind.name == "heic" and heic.can_decode():
-        image = heic.decode(source, limits.name)
+    if kind.name == "heic" and heic.is_ours(source):
+        image = heic.decode(source, limits)
         return lambda fail_on: image
     return lambda fail_on: _load(source, kind, fail_on)
 

@@ -33,12 +33,18 @@ class Heif:
     Attributes:
         nclx: Primaries, transfer function, matrix (ITU-T H.273) and whether the range is full.
         grey: Whether the picture is stored as brightness only.
+        bits: Bits a colour, as the headers of the picture's data say.
+        alpha: Whether the file holds transparency.
+        hevc: Whether the picture's data are HEVC.
         av1: The headers of the picture's data (of the first tile's); None if it is not AV1.
         more: What lies beside the picture, in words.
     """
 
     nclx: tuple[int, int, int, int] | None = None
     grey: bool = False
+    bits: int = 8
+    alpha: bool = False
+    hevc: bool = False
     av1: Av1 | None = None
     more: tuple[str, ...] = ()
 
@@ -73,7 +79,9 @@ def look_at(file: BinaryIO) -> Heif:
             if kind == b"av1C":
                 result.grey = bool(body[2] & 0x10)
             if kind == b"hvcC":
-                result.grey = not body[16] & 3
+                result.grey, result.bits = not body[16] & 3, 8 + (body[17] & 7)
+        result.hevc = kinds(meta).get(item) == b"hvc1"
+        result.alpha = any(_auxiliary(meta, place) in _ALPHA for place in meta.properties)
         if kinds(meta).get(item) == b"av01":
             result.av1 = read_av1(item_data(file, meta, item, 4096))
         result.more = _beside(meta)
@@ -114,8 +122,13 @@ def _beside(meta: Meta) -> tuple[str, ...]:
     words = []
     if b"tmap" in kinds(meta).values():
         words.append("gain map")
-    for kind, start, end in meta.properties:
-        name = meta.data[start + 4 : end].split(b"\0")[0]
-        if kind == b"auxC" and name not in _ALPHA:
+    for name in filter(None, (_auxiliary(meta, place) for place in meta.properties)):
+        if name not in _ALPHA:
             words.append("gain map" if b"gainmap" in name.lower() else "depth or other auxiliary picture")
     return tuple(dict.fromkeys(words))
+
+
+def _auxiliary(meta: Meta, place: tuple[bytes, int, int]) -> bytes:
+    """The name of the auxiliary pictures that a property describes; empty where it is another property."""
+    kind, start, end = place
+    return meta.data[start + 4 : end].split(b"\0")[0] if kind == b"auxC" else b""

@@ -41,7 +41,10 @@ OWN = {
         *("named", "config", "set", "resume", "overwrite", "format", "json"),
         *("eval_only", "image", "weights", "denoiser"),
     },
-    "compare": {"everything", "batchnorm", "config", "set", "from_", "format", "json", "overwrite", "output"},
+    "compare": {
+        *("everything", "batchnorm", "config", "set", "from_", "format", "json", "overwrite", "output"),
+        "dry_run",
+    },
     "denoise-image": {"paths", "detail", "reference", "side_by_side", "config", "set", "json"},
     "export": {"model", "named", "output", "format", "overwrite"},
 }

@@ -16,7 +16,7 @@ from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
 from denoise_cli.errors import ConfigError, OutputExists, TrainingError, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
-from denoise_cli.noise.like.photos import keep_measured
+from denoise_cli.noise.like.photos import kept_noise, measured_yaml
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
@@ -79,15 +79,19 @@ def train(
     ):
         config = config.model_copy(update={"noise": REAL.name})
     run = RunFolder(config.folder)
-    noise, measured = keep_measured(config.noise, run.noise, resume=resume)
-    if noise != config.noise:  # The folder's name comes from the noise, so it is settled first.
+    asked = config.noise
+    noise = kept_noise(asked, run.noise)
+    if noise != asked:  # The folder's name comes from the noise, so it is settled first.
         config = config.model_copy(update={"noise": noise, "out": run.path})
     device = resolve_device(launched_device(config.device))
     resume = resume or was_restarted()
+    measured = ""
     with join(device) as world, ExitStack() as stack:
         changed: dict[str, Any] = {}
         if world.is_main:
             _check_free(run, config, resume, overwrite)
+            if noise != asked and not (resume and run.noise.is_file()):
+                measured = measured_yaml(asked)
             stack.enter_context(run.hold())
             # Until now another process may have trained here.
             changed = _check_free(run, config, resume, overwrite)

@@ -16,7 +16,7 @@ from denoise_cli.errors import DataError, DenoiseError, UsageError
 from denoise_cli.noise.apply import add_noise, add_test_noise
 from denoise_cli.noise.like.measure import NoiseMeter
 from denoise_cli.noise.like.model import MeasuredNoise, read_noise, to_yaml
-from denoise_cli.noise.like.photos import keep_measured, measured_noise
+from denoise_cli.noise.like.photos import kept_noise, measured_noise
 from denoise_cli.noise.spec import canonical_noise, parse_noise, short_name
 from tests.conftest import Command
 
@@ -185,8 +185,10 @@ def test_a_run_keeps_what_was_measured(denoise: Command, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "cae-sample-like-own-bn-s0"
     assert read_noise(run / "noise.yaml") == measured_noise(tmp_path / "own")
+    before = (run / "noise.yaml").read_bytes()
     (tmp_path / "own" / "a.png").unlink()  # The run does not need the photos any more.
     assert denoise("train", "--resume", str(run), "--steps", "2").returncode == 0
+    assert (run / "noise.yaml").read_bytes() == before
     done = denoise(
         "test", "cae", "--weights", str(run), "--dataset", "sample", "--noise", f"like:{run}/noise.yaml"
     )
@@ -199,4 +201,4 @@ def test_a_run_keeps_what_was_measured(denoise: Command, tmp_path: Path) -> None
 
 def test_one_folder_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="twice"):
-        keep_measured("like:a+like:b", tmp_path / "noise.yaml", resume=False)
+        kept_noise("like:a+like:b", tmp_path / "noise.yaml")

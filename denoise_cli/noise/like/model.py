@@ -54,9 +54,7 @@ class MeasuredNoise(_Part):
     photos: tuple[PhotoNoise, ...] = Field(min_length=1, max_length=1000)
     luma: Correlation
     chroma: Correlation
-    colours: Annotated[
-        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]], Field()
-    ]
+    colours: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
     """Covariance of the channels of the chroma noise, with a mean variance of 1."""
 
 

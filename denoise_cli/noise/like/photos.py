@@ -33,28 +33,34 @@ def measured_noise(path: Path) -> MeasuredNoise:
     return _cached(path.resolve(), path.stat().st_mtime_ns)
 
 
-def keep_measured(text: str, file: Path, *, resume: bool) -> tuple[str, str]:
-    """A training noise that stays what it is whatever becomes of the photos it was measured in.
+def kept_noise(text: str, file: Path) -> str:
+    """A training noise that stays what it is whatever becomes of the photos it names.
 
     Args:
         text: Of `parse_noise`.
-        file: Where the measured noise is to be kept.
-        resume: Whether the file, if it is there, is to be used as it is.
+        file: Where what is measured in them is to be kept.
 
     Returns:
-        The noise with `like:FILE` in place of `like:PATH`, and what to write into the file; empty where
-        there is nothing to write.
+        The noise with `like:FILE` in place of `like:PATH`; `text` itself where it names no other photos.
 
     Raises:
-        DataError: As `measured_noise`, or two paths are named.
+        DataError: It names two paths.
     """
-    paths = [spec.photos for spec in parse_noise(text) if spec.kind == "like"]
+    paths = _named(text)
     if not paths or [path.resolve() for path in paths] == [file.resolve()]:
-        return text, ""
+        return text
     if len(paths) > 1:
         raise DataError("The noise names photos twice.", "Put all of them into one folder.")
-    kept = text.replace(f"{LIKE}{paths[0]}", f"{LIKE}{file}")
-    return kept, "" if resume and file.is_file() else to_yaml(measured_noise(paths[0]))
+    return text.replace(f"{LIKE}{paths[0]}", f"{LIKE}{file}")
+
+
+def measured_yaml(text: str) -> str:
+    """The content of the file that `kept_noise` names, for its `text`; errors as `measured_noise`."""
+    return to_yaml(measured_noise(_named(text)[0]))
+
+
+def _named(text: str) -> list[Path]:
+    return [spec.photos for spec in parse_noise(text) if spec.kind == "like"]
 
 
 @lru_cache(maxsize=8)

@@ -79,8 +79,8 @@ class DataConfig(Section):
 class OptimConfig(Section):
     """The optimiser."""
 
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """adam or adamw."""
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
+    """adam, adamw, or muon: orthogonalised momentum for hidden kernels, AdamW for the rest."""
     lr: float = Field(1e-3, gt=0)
     """Learning rate (the peak of the schedule)."""
     weight_decay: float = Field(0.0, ge=0)

@@ -11,13 +11,19 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from denoise_cli.config import OptimConfig
+from denoise_cli.devices import resolve_precision
+from denoise_cli.training.muon import Muon
 
 _Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 def build_optimizer(model: nn.Module, config: OptimConfig, device: torch.device) -> torch.optim.Optimizer:
-    """Adam or AdamW over the trainable parameters, fused where the device has it."""
+    """Adam, AdamW or Muon over the trainable parameters; fused where the device has it."""
     parameters = [p for p in model.parameters() if p.requires_grad]
+    if config.optimizer == "muon":
+        fast = resolve_precision("auto", device)
+        dtype = fast if fast == torch.bfloat16 else torch.float32
+        return Muon(parameters, config.lr, config.weight_decay, dtype=dtype)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     fused = device.type in {"cpu", "cuda"}
     return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)

@@ -72,7 +72,7 @@ def test_a_restored_average_goes_on_as_one_that_was_not_interrupted(saved_by: st
         assert torch.equal(restored.module.state_dict()[name], value), name
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "muon"])
 def test_frozen_parameters_are_not_updated(name: str) -> None:
     model = nn.Sequential(nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2))
     optimizer = build_optimizer(model, OptimConfig.model_validate({"optimizer": name}), torch.device("cpu"))

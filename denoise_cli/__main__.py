@@ -11,8 +11,13 @@ def main() -> None:
 
     open_missing_streams()
     from denoise_cli.cli.app import app
+    from denoise_cli.cli.signals import leave_if_launched
 
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        leave_if_launched(ending)
+        raise
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -55,7 +56,7 @@ def ending_on_signals(is_at_work: Callable[[], bool]) -> Iterator[None]:
             before.clear()
             remove_unfinished()
             if is_at_work():
-                _leave(ending.number)
+                _interrupt(ending.number)
             if isinstance(error, Exception):
                 # A library that was interrupted said so in its own way, as imports of extensions do.
                 raise ending.exception() from error
@@ -83,11 +84,26 @@ class _Ending:
         return KeyboardInterrupt() if self.number == signal.SIGINT else SystemExit(128 + self.number)
 
 
-def _leave(number: int) -> None:
+def leave_if_launched(ending: SystemExit) -> None:
+    """End a process of `torchrun` here, its exit handlers done.
+
+    What `DistributedDataParallel` leaves behind keeps Gloo's threads alive after its group was
+    destroyed; now and then one asks for the interpreter while that ends, which aborts the process.
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1" and isinstance(ending.code, int):
+        atexit._run_exitfuncs()
+        _leave(ending.code)
+
+
+def _interrupt(number: int) -> None:
     """End this process at once; the interpreter would wait for a thread, or crash below it."""
     if number == signal.SIGINT:
         console.note("Interrupted.")
+    _leave(128 + number)
+
+
+def _leave(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(128 + number)
+    os._exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -62,3 +63,26 @@ def test_ctrl_c_while_loading_is_silent() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("processes", "code"), [(1, -signal.SIGABRT), (2, 2)])
+def test_a_launched_process_does_not_end_the_interpreter(processes: int, code: int) -> None:
+    """Gloo's threads abort it now and then; here, what is left behind does."""
+    program = (
+        "import atexit, os, sys\n"
+        "from denoise_cli.__main__ import main\n"
+        "class Left:\n"
+        "    def __del__(self, abort=os.abort):\n"
+        "        abort()\n"
+        "left = Left()\n"
+        "atexit.register(print, 'exit handlers ran')\n"
+        "sys.argv = ['denoise', 'models', '--nonsense']\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, "WORLD_SIZE": str(processes)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "--nonsense" in done.stderr
+    if processes > 1:
+        assert done.stdout == "exit handlers ran\n"

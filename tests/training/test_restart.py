@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
+from denoise_cli.__main__ import main
 from tests.conftest import run_here
 
 SETTINGS = ["--steps", "60", "--batch-size", "8", "--no-batchnorm", "--noise", "blind"]
@@ -31,29 +34,59 @@ def _arguments(images: Path, out: Path, *extra: str) -> list[str]:
     return ["train", "cae", "--dataset", str(images), "--out", str(out), *SETTINGS, *keys, *extra]
 
 
-def _launch(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "denoise_cli", *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+# Each start costs seconds of imports, which this server of processes does once.
+_SERVER = get_context("forkserver")
+_SERVER.set_forkserver_preload(["torch._dynamo", "denoise_cli.cli.train", "denoise_cli.training.run"])
 
 
-def _start(images: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
-    return _launch(*_arguments(images, out, *extra))
+class _Training:
+    """The program in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        with NamedTemporaryFile(delete=False) as file:
+            self._errors = Path(file.name)
+        self._process = _SERVER.Process(target=_run, args=(arguments, self._errors))
+        self._process.start()
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal that ended it, or None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def finish(self) -> str:
+        """Wait for the end; returns what was written to standard error."""
+        self._process.join(timeout=200)
+        try:
+            return self._errors.read_text()
+        finally:
+            self._errors.unlink()
 
 
-def _resume(out: Path) -> subprocess.Popen[str]:
-    return _launch("train", "--resume", str(out))
+def _run(arguments: tuple[str, ...], errors: Path) -> None:
+    os.dup2(os.open(errors, os.O_WRONLY), 2)
+    torch.set_num_threads(1)
+    sys.argv = ["denoise", *arguments]
+    main()
+
+
+def _start(images: Path, out: Path, *extra: str) -> _Training:
+    return _Training(*_arguments(images, out, *extra))
+
+
+def _resume(out: Path) -> _Training:
+    return _Training("train", "--resume", str(out))
 
 
 def _train_here(images: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
     return run_here(out.parent, *_arguments(images, out, *extra))
 
 
-def _wait_for_a_checkpoint(out: Path, newer_than: set[str], process: subprocess.Popen[str]) -> set[str]:
-    while process.poll() is None:
+def _wait_for_a_checkpoint(out: Path, newer_than: set[str], process: _Training) -> set[str]:
+    while process.returncode is None:
         names = {path.name for path in (out / "checkpoints").glob("step-*.pt")}
         if names - newer_than:
             return names
@@ -100,11 +133,11 @@ def test_sigkill_at_random_moments_changes_no_bit(
     for _ in range(3):
         seen = _wait_for_a_checkpoint(broken, seen, process)
         time.sleep(generator.uniform(0, 0.05))
-        process.kill()
-        process.communicate()
+        process.send_signal(signal.SIGKILL)
+        process.finish()
         kills += process.returncode == -signal.SIGKILL
         process = _resume(broken)
-    _, message = process.communicate()
+    message = process.finish()
     assert process.returncode == 0, message
 
     assert kills >= 2, "the run ended before it was killed: the test proves nothing"
@@ -124,7 +157,7 @@ def test_a_signal_saves_and_says_how_to_resume(
     process = _start(images, out, "--steps", "5000")
     _wait_for_a_checkpoint(out, set(), process)
     process.send_signal(number)
-    _, message = process.communicate(timeout=60)
+    message = process.finish()
     assert process.returncode == code
     assert f"--resume {out}" in message
     assert "Traceback" not in message
@@ -208,7 +241,7 @@ def test_a_run_that_stops_early_has_weights_when_it_is_done(images: Path, tmp_pa
     process = _start(images, out, "--steps", "5000", "--set", "validate_every=1000")
     _wait_for_a_checkpoint(out, set(), process)
     process.send_signal(signal.SIGINT)
-    _, message = process.communicate(timeout=60)
+    message = process.finish()
     assert f"--resume '{out}'" in message
     assert not (out / "last.safetensors").exists()
     done = run_here(tmp_path, "train", "--resume", out, "--steps", "1")

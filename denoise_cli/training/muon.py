@@ -41,7 +41,8 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        kernels, others = [], []
+        kernels: list[Tensor] = []
+        others: list[Tensor] = []
         for parameter in parameters:
             is_kernel = parameter.ndim >= 2 and min(parameter.shape[:2]) >= _LEAST_CHANNELS
             (kernels if is_kernel else others).append(parameter)
@@ -93,4 +94,5 @@ def _adam(gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Ten
     first, second = group["betas"]
     mean = state["first"].lerp_(gradient, 1 - first) / (1 - first ** state["step"])
     square = state["second"].lerp_(gradient.square(), 1 - second) / (1 - second ** state["step"])
-    return mean / square.sqrt_().add_(_EPS)
+    change: Tensor = mean / square.sqrt_().add_(_EPS)
+    return change

@@ -64,6 +64,8 @@ class DataConfig(Section):
     """Use only this many training images."""
     holdout: float = Field(0.05, ge=0, lt=1)
     """Share of the training images kept for validation; 0 validates on the test images."""
+    test_share: float = Field(0.1, ge=0, lt=1)
+    """Share of a folder without a test part that is kept for testing, by names; not of a mixture."""
     validation_limit: int = Field(512, gt=0)
     """Validate on at most this many images."""
     classes: tuple[str, ...] | Literal["stl10", "cifar10"] | None = None

@@ -6,18 +6,17 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
+from denoise_cli.data.held_out import Split, part_of
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pictures import SUFFIXES, list_pictures, read_rgb, read_size, reason
 from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE, PictureCache, StreamedSource
 from denoise_cli.errors import DataError
 
-Split = Literal["train", "test"]
 SPLITS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "test": ("test", "testing", "val", "valid", "validation"),
@@ -26,7 +25,12 @@ SPLITS: dict[Split, tuple[str, ...]] = {
 
 
 def load_folder(
-    folder: Path, split: Split, limit: int | None = None, *, max_bytes: int | None = None
+    folder: Path,
+    split: Split,
+    limit: int | None = None,
+    *,
+    max_bytes: int | None = None,
+    test_share: float = 0.0,
 ) -> Images:
     """Read a folder's images into memory, or stream them where they do not fit.
 
@@ -40,6 +44,8 @@ def load_folder(
         limit: Keep at most this many images, evenly spread.
         max_bytes: Stream where the decoded images are larger; default half of the memory
             that is left, since collecting them takes twice their size for a moment.
+        test_share: Share of a folder without both subfolders that only the split `test` has; the
+            rest is `train`. 0 makes it one set.
 
     Raises:
         DataError: The folder is missing, lacks the split, or has no readable image.
@@ -50,6 +56,9 @@ def load_folder(
         raise DataError(
             f"No images in {root}.", f"Put {', '.join(sorted(s[1:] for s in SUFFIXES))} files there."
         )
+    if root == folder:
+        names = [path.relative_to(root).as_posix() for path in paths]
+        paths = [paths[index] for index in part_of(names, split, test_share)]
     if limit is not None:
         paths = [paths[index] for index in evenly_spaced(len(paths), limit)]
     max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes

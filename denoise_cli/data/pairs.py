@@ -27,6 +27,7 @@ from denoise_cli.data.folder import (
     split_root,
     stream_pictures,
 )
+from denoise_cli.data.held_out import part_of
 from denoise_cli.data.pictures import find_pictures, list_pictures, read_size
 from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE
@@ -57,20 +58,28 @@ def has_part(folder: Path, split: Split) -> bool:
 
 
 def load_pairs(
-    folder: Path, split: Split, limit: int | None = None, *, max_bytes: int | None = None
+    folder: Path,
+    split: Split,
+    limit: int | None = None,
+    *,
+    max_bytes: int | None = None,
+    test_share: float = 0.0,
 ) -> Images:
     """The clean pictures of a paired data set, with the noisy ones as `noisy`.
 
     Pictures without a partner, or with a partner of another size, are left out and named in `skipped`.
 
     Args:
-        folder, split, limit, max_bytes: As for `load_folder`.
+        folder, split, limit, max_bytes, test_share: As for `load_folder`.
 
     Raises:
         DataError: A half is missing, or there is no pair.
     """
     root = split_root(folder, split)
     files, skipped = _find_pairs(root, split)
+    if not has_part(folder, split):
+        names = [clean.relative_to(root).as_posix() for _, clean in files]
+        files = [files[index] for index in part_of(names, split, test_share)]
     fitting, pixels = [], 0
     for pair in files:
         noisy, clean = (read_size(path) for path in pair)

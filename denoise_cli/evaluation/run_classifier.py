@@ -23,7 +23,7 @@ from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import Accuracy, ClassAccuracy, ClassifierSummary
 from denoise_cli.evaluation.scores.classification import Classification, as_trained, classify_images
 from denoise_cli.evaluation.scores.intervals import share_interval
-from denoise_cli.evaluation.scores.leakage import leakage_note
+from denoise_cli.evaluation.scores.leakage import kept_share, leakage_notes
 from denoise_cli.evaluation.scores.test_images import Report, load_test_model
 from denoise_cli.files import atomic_write_path, sha256, write_atomic
 from denoise_cli.noise.spec import parse_noise
@@ -67,7 +67,8 @@ def test_classifier(
     check_replaceable(folder / "scores.json", request, overwrite)
     architecture, model = load_classifier(weights)
     device = resolve_device(launched_device(config.device))
-    source = _load_images(config, architecture)
+    share = kept_share([weights], config.data.dataset)
+    source = _load_images(config, architecture, share)
     noise = parse_noise(config.scoring_noise)
     cleaner = None if denoiser is None else _load_cleaner(denoiser, device)
 
@@ -99,7 +100,7 @@ def test_classifier(
         accuracy={name: _accuracy(result, source) for name, result in results.items()},
         per_class=_per_class(results["noisy"], source.classes),
         classes=source.classes,
-        notes=tuple(filter(None, [leakage_note(weights, config.data.dataset)])),
+        notes=leakage_notes([weights], config.data.dataset, share, len(source)),
         confusion=confusion_matrix(results["noisy"], len(source.classes)).tolist(),
         **made_now(),
     )
@@ -143,10 +144,10 @@ def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
     return [Guess(architecture.classes[i], float(probabilities[i])) for i in order]
 
 
-def _load_images(config: ClassifyConfig, architecture: WeightsHeader) -> Images:
+def _load_images(config: ClassifyConfig, architecture: WeightsHeader, share: float = 0.0) -> Images:
     """The test images, prepared as those that a run of this config is validated on."""
     data = config.data
-    source = load_dataset(data.dataset, "test", data_dir=data.data_dir)
+    source = load_dataset(data.dataset, "test", data_dir=data.data_dir, test_share=share)
     source = source.with_classes(architecture.classes)
     return as_trained(source, architecture.image_size, data.resize, data.crop)
 

@@ -19,7 +19,7 @@ from denoise_cli.evaluation.report.replace import check_replaceable
 from denoise_cli.evaluation.report.summaries import TestSummary
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
 from denoise_cli.evaluation.scores.intervals import estimate_mean
-from denoise_cli.evaluation.scores.leakage import leakage_note
+from denoise_cli.evaluation.scores.leakage import kept_share, leakage_notes
 from denoise_cli.evaluation.scores.own_noise import with_own_noise
 from denoise_cli.evaluation.scores.scoring import Scores, noisy_images, score
 from denoise_cli.evaluation.scores.test_images import (
@@ -56,6 +56,8 @@ def run_test(
         network = load_test_network(config.model, config.batch_norm, config.weights, config.noise)
         architecture = network.architecture
         folder = config.out or _default_folder(config, network)
+        runs = [] if network.external else [network.path]
+        share = kept_share(runs, config.data.dataset)
         request = config.model_dump(mode="json", exclude={"device", "out"}) | {
             "model": architecture.name,
             "batch_norm": architecture.batch_norm,
@@ -66,7 +68,7 @@ def run_test(
         check_writable(folder)
         model = network.model.to(device)
         with world.main_first():
-            source = load_test_images(config.data)
+            source = load_test_images(config.data, share)
         noise = parse_noise(config.noise)
         check_noise(source, noise)
         logits = guidance_logits(
@@ -86,7 +88,8 @@ def run_test(
             )
         if not world.is_main:
             return None
-    summary = _summarise(config, network, source, scores, device)
+    notes = leakage_notes(runs, config.data.dataset, share, len(source))
+    summary = _summarise(config, network, source, scores, device, notes)
     columns = ("psnr", "ssim", "noisy_psnr", "noisy_ssim")
     per_image = {name: [round(v, 6) for v in getattr(scores, name).tolist()] for name in columns}
     report = Report(summary, folder)
@@ -103,6 +106,7 @@ def _summarise(
     source: Images,
     scores: Scores,
     device: torch.device,
+    notes: tuple[str, ...],
 ) -> TestSummary:
     groups = None if source.groups is None else source.groups.numpy()
     intervals: dict[str, Any] = {}
@@ -111,7 +115,6 @@ def _summarise(
         intervals |= {name: found.mean, f"{name}_interval": found.interval}
         intervals |= {f"{name}_left_out": found.left_out} if name in {"psnr", "ssim"} else {}
     architecture = network.architecture
-    leak = "" if network.external else leakage_note(network.path, config.data.dataset)
     return TestSummary(
         model=architecture.name,
         batch_norm=architecture.batch_norm,
@@ -123,7 +126,7 @@ def _summarise(
         dataset=config.data.dataset,
         n=len(source),
         skipped=source.skipped,
-        notes=(leak,) if leak else (),
+        notes=notes,
         seed=config.seed,
         device=str(device),
         seconds_per_image=scores.seconds_per_image,

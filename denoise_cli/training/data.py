@@ -145,7 +145,10 @@ def with_classes(data: Data, classes: Sequence[str]) -> Data:
 
 
 def _load(dataset: str, split: Split, data: DataConfig, memory: int, limit: int | None = None) -> Images:
-    return load_dataset(dataset, split, data_dir=data.data_dir, limit=limit, max_bytes=memory)
+    share = 0.0 if data.mix else data.test_share
+    return load_dataset(
+        dataset, split, data_dir=data.data_dir, limit=limit, max_bytes=memory, test_share=share
+    )
 
 
 def _prepared(source: Images, config: RunConfig) -> Images:

@@ -12,6 +12,7 @@ from torch import nn
 
 from denoise_cli.config import ClassifyConfig, MixItem, RunConfig, TrainConfig
 from denoise_cli.data.extent import training_extent
+from denoise_cli.data.load import has_no_parts
 from denoise_cli.devices import autocast, resolve_device, resolve_precision
 from denoise_cli.errors import DataError
 from denoise_cli.noise.apply import add_noise
@@ -129,6 +130,8 @@ def _extent(config: RunConfig) -> tuple[int, int]:
     wanted = data.mix or (MixItem(dataset=data.dataset, crop=data.crop),)
     found = [(item, *training_extent(item.dataset)) for item in wanted]
     images = sum(count for _, count, _ in found)
+    if not data.mix and has_no_parts(data.dataset):
+        images = round(images * (1 - data.test_share))
     if data.limit is not None:
         images = min(images, data.limit * len(found))
     side = max(item.crop or data.crop or data.resize or size or DEFAULT_CROP for item, _, size in found)

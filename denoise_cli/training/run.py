@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from denoise_cli.config import RunConfig, load_config
-from denoise_cli.data.load import is_paired_dataset
+from denoise_cli.data.load import has_no_parts, is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
 from denoise_cli.errors import ConfigError, OutputExists, TrainingError, left_out, quoted
@@ -32,12 +32,23 @@ _FIXED = frozenset(
     | {"validate_noise"}
     | {
         f"data.{key}"
-        for key in ["dataset", "mix", "crop", "resize", "limit", "holdout", "validation_limit", "classes"]
+        for key in [
+            "dataset",
+            "mix",
+            "crop",
+            "resize",
+            "limit",
+            "holdout",
+            "test_share",
+            "validation_limit",
+            "classes",
+        ]
     }
 )
 # Where it is computed and read from.
 _ELSEWHERE = frozenset({"out", "device", "compile", "data.data_dir"})
 
+C = TypeVar("C", bound=RunConfig)
 Changes = dict[str, tuple[Any, Any]]
 """Settings by key: before and now."""
 
@@ -85,6 +96,8 @@ def train(
         config = config.model_copy(update={"noise": noise, "out": run.path})
     device = resolve_device(launched_device(config.device))
     resume = resume or was_restarted()
+    if resume and run.config.is_file():
+        config = _as_begun(config, run)
     measured = ""
     with join(device) as world, ExitStack() as stack:
         changed: dict[str, Any] = {}
@@ -129,6 +142,9 @@ def _train(
     if world.is_main:
         _take(run, config, measured, keep=resume)
     world.wait()
+    dataset, share = config.data.dataset, 0.0 if config.data.mix else config.data.test_share
+    if share and has_no_parts(dataset):
+        reporter.note(f"{dataset} has no test part: {share:.0%} of its pictures are kept for `denoise test`.")
     for key, (before, now) in changed.items():
         reporter.note(f"Changed: {key} is {now}, and was {before}.")
     try:
@@ -199,7 +215,7 @@ def _check_same(run: RunFolder, config: RunConfig) -> Changes:
             f"Train anew from its weights: denoise {config.command} --set init={quoted(run.path)} "
             "--output FOLDER ..., or replace it with --overwrite instead of --resume.",
         )
-    begun = load_config(type(config), str(run.config), [], {})
+    begun = _as_begun(load_config(type(config), str(run.config), [], {}), run)
     before, now = (_flat(each.model_dump(mode="json")) for each in (begun, config))
     before["validate_noise"], now["validate_noise"] = begun.scoring_noise, config.scoring_noise
     changed = {
@@ -215,6 +231,14 @@ def _check_same(run: RunFolder, config: RunConfig) -> Changes:
                 f"--set init={quoted(run.path)} --output FOLDER ...",
             )
     return changed
+
+
+def _as_begun(config: C, run: RunFolder) -> C:
+    """The config, with nothing kept for testing where an earlier version began the run and kept nothing."""
+    kept = load_config(type(config), str(run.config), [], {}).data.model_fields_set
+    if "test_share" in kept | config.data.model_fields_set:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"test_share": 0.0})})
 
 
 def _was_saved(run: RunFolder) -> bool:

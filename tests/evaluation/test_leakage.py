@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from denoise_cli.data.folder import load_folder
 from denoise_cli.evaluation.scores.leakage import leakage_note
 from tests.conftest import Command, write_images
 
 TRAIN = ("train", "cae", "--steps", "1", "--batch-size", "4", "--out", "runs/mine", "--dataset")
+CLASSIFY = ("classify", "cnn", "--steps", "1", "--batch-size", "4", "--dataset", "classes", "--out", "c")
+
+
+ALL = ("--set", "data.test_share=0")
 
 
 def test_every_command_that_scores_warns(denoise: Command, tmp_path: Path) -> None:
     write_images(tmp_path / "flat", 6)
-    assert denoise(*TRAIN, "flat").returncode == 0
+    assert denoise(*TRAIN, "flat", *ALL).returncode == 0
     test = denoise("test", "--weights", "runs/mine", "--dataset", "flat", "-o", "r")
     assert "runs/mine was trained on images of flat" in test.stderr
     assert "trained on images" in json.loads((tmp_path / "r/scores.json").read_text())["notes"][0]
@@ -27,13 +32,69 @@ def test_every_command_that_scores_warns(denoise: Command, tmp_path: Path) -> No
 
 
 def test_a_classifier_is_no_better(denoise: Command, tmp_path: Path) -> None:
-    for seed, name in enumerate(("a", "b")):
-        write_images(tmp_path / "classes" / name, 6, seed=seed)
-    made = denoise(
-        "classify", "cnn", "--steps", "1", "--batch-size", "4", "--dataset", "classes", "--out", "c"
-    )
+    _write_classes(tmp_path)
+    made = denoise(*CLASSIFY, *ALL)
     assert made.returncode == 0, made.stderr
     assert "was trained on images of classes" in made.stderr
+
+
+def test_a_folder_without_a_test_part_keeps_a_share(denoise: Command, tmp_path: Path) -> None:
+    """What is scored was not trained on, and is the same for every seed and command."""
+    write_images(tmp_path / "flat", 40)
+    kept = set(load_folder(tmp_path / "flat", "test", test_share=0.1).names)
+    for seed in ("0", "1"):
+        run = f"runs/{seed}"
+        made = denoise(*TRAIN[:-3], "--out", run, "--dataset", "flat", "--seed", seed)
+        assert made.returncode == 0, made.stderr
+        assert "flat has no test part: 10% of its pictures are kept for `denoise test`." in made.stderr
+        test = denoise("test", "--weights", run, "--dataset", "flat", "-o", f"{run}/test")
+        scores = json.loads((tmp_path / run / "test/scores.json").read_text())
+        assert set(scores["images"]) == kept
+        note = f"flat has no test part: scored on the {len(kept)} pictures that training left out."
+        assert scores["notes"] == [note]
+        assert note in test.stderr and "was trained on" not in test.stderr
+    both = denoise("compare", "runs/0", "runs/1", "--dataset", "flat", "--noise", "basic", "--format", "json")
+    results = json.loads(both.stdout)
+    assert set(results["images"]) == kept and note in results["notes"]
+    # Nobody has seen the pictures: all are scored.
+    other = denoise("test", "cae", "--dataset", "flat", "-o", "bundled")
+    assert other.returncode == 0, other.stderr
+    assert len(json.loads((tmp_path / "bundled/scores.json").read_text())["images"]) == 40
+    # One has seen them all: all are scored, with a warning.
+    assert denoise(*TRAIN[:-3], "--out", "runs/all", "--dataset", "flat", *ALL).returncode == 0
+    mixed = denoise(
+        "compare", "runs/0", "runs/all", "--dataset", "flat", "--noise", "basic", "--format", "json"
+    )
+    results = json.loads(mixed.stdout)
+    assert len(results["images"]) == 40
+    assert {note.split(" was ")[0] for note in results["notes"]} >= {"runs/0", "runs/all"}
+
+
+def test_a_classifier_is_tested_on_what_was_kept(denoise: Command, tmp_path: Path) -> None:
+    _write_classes(tmp_path)
+    made = denoise(*CLASSIFY)
+    assert made.returncode == 0, made.stderr
+    kept = load_folder(tmp_path / "classes", "test", test_share=0.1).names
+    assert tuple(json.loads((tmp_path / "c/test/scores.json").read_text())["images"]) == kept
+    assert "was trained on" not in made.stderr
+
+
+def test_runs_of_earlier_versions_kept_nothing(denoise: Command, tmp_path: Path) -> None:
+    write_images(tmp_path / "flat", 6)
+    assert denoise(*TRAIN, "flat", *ALL).returncode == 0
+    config = tmp_path / "runs/mine/config.yaml"
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if "test_share" not in line))
+    resumed = denoise("train", "--resume", "runs/mine", "--steps", "2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "no test part" not in resumed.stderr
+    test = denoise("test", "--weights", "runs/mine", "--dataset", "flat", "-o", "r")
+    assert "runs/mine was trained on images of flat" in test.stderr
+
+
+def _write_classes(root: Path) -> None:
+    for seed, name in enumerate(("a", "b")):
+        write_images(root / "classes" / name, 12, seed=seed)
 
 
 @pytest.mark.parametrize(

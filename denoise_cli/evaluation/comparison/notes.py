@@ -32,7 +32,7 @@ def notes_of(
     Args:
         share: Whether the images are the study's test set (`whole`), a `part` of it, or neither.
         tuned: How the classical methods were tuned.
-        leaks: Warnings that runs were trained on these images.
+        leaks: Which images are scored, and who was trained on them.
     """
     return [
         *_notes_on_data(config, source, share, tuned),

@@ -37,7 +37,7 @@ from denoise_cli.evaluation.comparison.results import Cell, Cost, PublishedRow, 
 from denoise_cli.evaluation.comparison.score_cell import ScoringContext, score_method, score_model
 from denoise_cli.evaluation.comparison.tuning import Tuned, count_settings, tune_on_pairs
 from denoise_cli.evaluation.report.record import made_now, used_versions
-from denoise_cli.evaluation.scores.leakage import leakage_note
+from denoise_cli.evaluation.scores.leakage import kept_share, leakage_notes
 from denoise_cli.evaluation.scores.own_noise import with_own_noise
 from denoise_cli.evaluation.scores.test_images import Progress, check_noise, load_test_images
 from denoise_cli.models import build_denoiser, count_parameters, denoiser_info
@@ -70,10 +70,12 @@ def run_comparison(
     config = with_own_noise(config)
     device = resolve_device(launched_device(config.device))
     entries = _entries(config, failed)
+    paths = {run.path for entry in entries for run in entry.candidates if run.external is None}
+    share = kept_share(paths, config.data.dataset)
     others = ["noisy input", *(classical.methods() if config.baselines else ())]
     with join(device) as world:
         with world.main_first():
-            source = load_test_images(config.data)
+            source = load_test_images(config.data, share)
         for noise in config.noise:
             check_noise(source, parse_noise(noise))
         grey = config.benchmark == "awgn" and check_one_kind(source)
@@ -104,8 +106,7 @@ def run_comparison(
             classifiers = tuple(score_classifier(each, task) for each in guides)
         if not world.is_main:
             return None
-    paths = {run.path for entry in entries for run in entry.candidates if run.external is None}
-    leaks = sorted({leakage_note(path, config.data.dataset) for path in paths} - {""})
+    leaks = leakage_notes(paths, config.data.dataset, share, len(source))
     results = _results(_with_commands(cells, config), config, source, task, tuned, leaks)
     costs = {entry.cell.model: _cost(entry) for entry in entries}
     return results.model_copy(update={"costs": costs, "classifiers": classifiers})

@@ -22,6 +22,7 @@ from denoise_cli.evaluation.guidance.results import GuidanceResults, GuidedRun, 
 from denoise_cli.evaluation.report.record import made_now, used_versions
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits, true_classes
+from denoise_cli.evaluation.scores.leakage import kept_share, leakage_notes
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.evaluation.scores.test_images import Progress, load_test_images
 from denoise_cli.files import sha256
@@ -45,9 +46,11 @@ def run_guidance(
     """
     device = resolve_device(launched_device(config.device))
     pairs = find_runs(config)
+    paths = [run.path for run, _ in pairs]
+    share = kept_share(paths, config.data.dataset)
     with join(device) as world:
         with world.main_first():
-            source = load_test_images(config.data)
+            source = load_test_images(config.data, share)
         _check_labels([run for run, _ in pairs], source)
         with progress("Scoring", len(pairs) * len(source)) as advance:
             scorer = _Scorer(source, device, world, config.seed, advance)
@@ -63,7 +66,11 @@ def run_guidance(
         versions=used_versions(),
         **made_now(),
         runs=tuple(runs),
-        notes=(*failed.values(), *_missing(config, [run for run, _ in pairs])),
+        notes=(
+            *failed.values(),
+            *_missing(config, [run for run, _ in pairs]),
+            *leakage_notes(paths, config.data.dataset, share, len(source)),
+        ),
     )
 
 

@@ -123,13 +123,19 @@ def find_test_weights(name: str | None, batch_norm: bool, weights: str | None) -
     return find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
 
 
-def load_test_images(data: TestDataConfig) -> Images:
+def load_test_images(data: TestDataConfig, test_share: float = 0.0) -> Images:
     """The test split, cropped and limited as the config says.
+
+    Args:
+        data: Names the images.
+        test_share: Of a folder without a test part, as `kept_share` says.
 
     Raises:
         DataError: Not there, or an image is smaller than the window of SSIM.
     """
-    source = load_dataset(data.dataset, "test", data_dir=data.data_dir, limit=data.limit)
+    source = load_dataset(
+        data.dataset, "test", data_dir=data.data_dir, limit=data.limit, test_share=test_share
+    )
     source = source if data.crop is None else centre_cropped(source, data.crop)
     _check_sizes(source)
     return source

@@ -112,6 +112,8 @@ def commands(photo: Path, output: Path, weights: Path, megapixels: int) -> dict[
     if megapixels <= NAIVE_MOST:
         ways["naive"] = [*script, NAIVE, *files, str(weights)]
     ways["onnx"] = [*ours, "--runtime", "onnx"]
+    if importlib.util.find_spec("openvino"):
+        ways["openvino"] = [*ours, "--runtime", "openvino"]
     if megapixels <= NAIVE_MOST:
         ways["torch"] = [*ours, "--runtime", "torch"]
         ways["skimage-nlm"] = [*script, SKIMAGE_NLM, *files]

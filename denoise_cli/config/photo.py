@@ -49,8 +49,8 @@ class DenoiseConfig(Section):
     """Largest photo to read, in megapixels (default 1000; less for files that need much memory)."""
     device: str = "auto"
     """auto, cpu, gpu, cuda, cuda:N or mps."""
-    runtime: Literal["auto", "onnx", "torch"] = "auto"
-    """onnx (ONNX Runtime, on the CPU), torch, or auto: onnx unless there is a GPU."""
+    runtime: Literal["auto", "onnx", "openvino", "torch"] = "auto"
+    """onnx (ONNX Runtime), openvino, torch, or auto: torch on a GPU, else openvino if installed, or onnx."""
 
     @field_validator("model")
     @classmethod

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -18,7 +19,7 @@ from denoise_cli.photo.runtimes.base import Runtime
 from denoise_cli.weights.header import WeightsHeader, read_header, reject_external_guidance
 from denoise_cli.weights.store import find_bundled, find_weights
 
-RuntimeName = Literal["auto", "onnx", "torch"]
+RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
 
 
 class PhotoDenoiser:
@@ -73,9 +74,10 @@ def load_photo_denoiser(
         model: WeightsHeader whose bundled weights are taken (default: the best bundled).
         batch_norm: Take the bundled weights with or without batch norm.
         weights: A weight file or run folder instead of bundled weights.
-        device: auto, cpu, cuda, cuda:N or mps.
-        runtime: `onnx` (CPU only, does not import torch), `torch`, or `auto`: ONNX Runtime
-            unless the computer has, or the user names, another device than the CPU.
+        device: auto, cpu, gpu, cuda, cuda:N or mps.
+        runtime: `onnx` (CPU only, does not import torch), `openvino` (CPU, and Intel's graphics as
+            `gpu`), `torch`, or `auto`: OpenVINO where it is installed, else ONNX Runtime, unless
+            the computer has, or the user names, another device than the CPU.
 
     Raises:
         UnknownName: There is no such model.
@@ -85,11 +87,15 @@ def load_photo_denoiser(
     path = find_denoiser(model, batch_norm, weights)
     architecture = read_header(path)
     if runtime == "auto":
-        runtime = "torch" if _wants_torch(device) or why_no_graph(architecture) else "onnx"
+        runtime = _fastest(device, architecture)
     loaded = {"weights": str(path.resolve()), "device": device, "runtime": runtime}
+    if runtime != "torch" and (lacking := why_no_graph(architecture)):
+        raise UsageError(f"There is no ONNX graph of {lacking}.", "Use --runtime torch.")
+    if runtime == "openvino":
+        from denoise_cli.photo.runtimes.openvino_runtime import OpenVinoRuntime
+
+        return PhotoDenoiser(architecture, OpenVinoRuntime(path, architecture, device), loaded)
     if runtime == "onnx":
-        if lacking := why_no_graph(architecture):
-            raise UsageError(f"There is no ONNX graph of {lacking}.", "Use --runtime torch.")
         if device not in {"auto", "cpu"}:
             raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
         from denoise_cli.photo.runtimes.onnx_cpu import OnnxRuntime
@@ -113,6 +119,12 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
     if wanted not in {None, found.name}:
         raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
     return path
+
+
+def _fastest(device: str, architecture: WeightsHeader) -> RuntimeName:
+    if _wants_torch(device) or why_no_graph(architecture):
+        return "torch"
+    return "onnx" if find_spec("openvino") is None else "openvino"
 
 
 def _wants_torch(device: str) -> bool:

@@ -17,7 +17,7 @@ from denoise_cli.weights.shapes import read_fitting
 
 # Bytes for one window. Larger windows waste less on halos; with these, a photo of 100 megapixels
 # stays under 1 GB in all.
-_WINDOW_BYTES = 500_000_000
+WINDOW_BYTES = 500_000_000
 
 
 class OnnxRuntime:
@@ -33,7 +33,7 @@ class OnnxRuntime:
             self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm))
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
-        self.window = _WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
+        self.window = WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
 
     def guidance(self, thumbnail: Array) -> Array:
         a = self._architecture
@@ -57,7 +57,7 @@ def _session(model: bytes) -> ort.InferenceSession:
     options.log_severity_level = 3
     # Planned blocks would come on top of what the first run allocates, a quarter more at the peak.
     options.enable_mem_pattern = False
-    options.intra_op_num_threads = _usable_cores()
+    options.intra_op_num_threads = usable_cores()
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
@@ -71,11 +71,11 @@ def _reserve_memory() -> None:
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(
         place,
-        ort.OrtArenaCfg({"initial_chunk_size_bytes": 2 * _WINDOW_BYTES, "max_dead_bytes_per_chunk": 1 << 20}),
+        ort.OrtArenaCfg({"initial_chunk_size_bytes": 2 * WINDOW_BYTES, "max_dead_bytes_per_chunk": 1 << 20}),
     )
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use: fewer than the machine's inside a container or a job."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -1,0 +1,92 @@
+"""The OpenVINO runtime against ONNX Runtime, and what it says where it is not there."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from denoise_cli.errors import UsageError
+from denoise_cli.photo.runtimes import load
+from denoise_cli.photo.runtimes.load import load_photo_denoiser
+from denoise_cli.weights.store import list_bundled
+from tests.conftest import Command
+from tests.onnx.test_telemetry import CLI, EXAMPLE, run
+
+installed = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+
+
+@installed
+@pytest.mark.parametrize("weights", [entry.name for entry in list_bundled()])
+def test_it_agrees_with_onnx_runtime(weights: str) -> None:
+    """In bfloat16, too: nearly all values of 8 bits within 1, and the picture within 55 dB."""
+    fast = load_photo_denoiser(weights=weights, runtime="openvino")
+    exact = load_photo_denoiser(weights=weights, runtime="onnx")
+    clean = skimage.data.astronaut()[:256, :320].transpose(2, 0, 1)[None]
+    noise = np.random.default_rng(0).normal(0, 15, clean.shape)
+    window = ((clean + noise) / 255).clip(0, 1).astype(np.float32)
+    guidance = None
+    if fast.guided:
+        side = fast.architecture.image_size
+        thumbnail = np.ascontiguousarray(window[..., :side, :side])
+        guidance = exact.runtime.guidance(thumbnail)
+        ours = fast.runtime.guidance(thumbnail)
+        np.testing.assert_allclose(ours, guidance, atol=0.05 * np.abs(guidance).max())
+        guidance = np.resize(guidance, (1, 32, 256 // 8, 320 // 8))
+    ours, reference = (each.runtime.run(window, guidance) for each in (fast, exact))
+    difference = np.abs(np.rint(ours * 255) - np.rint(reference * 255))
+    assert difference.max() <= 2 and (difference > 1).mean() < 1e-3
+    assert np.square(ours - reference).mean() < 10**-5.5
+
+
+@installed
+def test_windows_of_many_sizes_leave_earlier_results_alone() -> None:
+    denoiser = load_photo_denoiser("cae", runtime="openvino")
+    generator = np.random.default_rng(0)
+    windows = [generator.random((1, 3, side, 48), np.float32) for side in (16, 64, 32)]
+    results = [denoiser.runtime.run(window, None) for window in windows]
+    for window, result in zip(windows, results, strict=True):
+        assert result.shape == window.shape
+        np.testing.assert_array_equal(denoiser.runtime.run(window, None), result)
+
+
+@installed
+def test_a_photo_is_cleaned_and_nothing_is_sent(tmp_path: Path) -> None:
+    """No file is left in the home, cache and temporary folders; no torch is imported."""
+    args = ("denoise-image", str(EXAMPLE), "--model", "cae", "--runtime", "openvino", "-o", "clean.png")
+    program = f"import sys\ntry:\n    {CLI}\nfinally:\n    assert 'torch' not in sys.modules"
+    program = program.replace("; main()", "\n    main()")
+    run(tmp_path, program, *args)
+    assert (tmp_path / "clean.png").is_file()
+
+
+@installed
+def test_it_is_the_one_that_auto_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_wants_torch", lambda device: False)
+    assert load_photo_denoiser("cae").runtime.name.startswith("openvino cpu ")
+    assert load_photo_denoiser("cae", runtime="onnx").runtime.name == "onnx cpu"
+
+
+@installed
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match=r"OpenVINO computes on .* here, not on mps"):
+        load_photo_denoiser("cae", runtime="openvino", device="mps")
+
+
+def test_without_the_package(denoise: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = [name for name in sys.modules if name.partition(".")[0] == "openvino"]
+    for name in hidden:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("denoise_cli.photo.runtimes.openvino_runtime.find_spec", lambda name: None)
+    from denoise_cli.photo.runtimes.openvino_runtime import _core
+
+    _core.cache_clear()
+    done = denoise("denoise-image", EXAMPLE, "--runtime", "openvino", "-o", "clean.png")
+    assert done.returncode == 2
+    assert "OpenVINO is not installed." in done.stderr
+    assert "pip install openvino" in done.stderr.replace("\n", " ")

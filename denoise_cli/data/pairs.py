@@ -20,14 +20,13 @@ from torch import Tensor
 
 from denoise_cli.data.folder import (
     SPLITS,
-    Split,
     find_split,
     max_bytes_in_memory,
     read_pictures,
     split_root,
     stream_pictures,
 )
-from denoise_cli.data.held_out import part_of
+from denoise_cli.data.held_out import Split, part_of
 from denoise_cli.data.pictures import find_pictures, list_pictures, read_size
 from denoise_cli.data.source import Images, ImageSource, evenly_spaced
 from denoise_cli.data.streaming import LARGEST_CACHE

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_cli.data.folder import Split
+from denoise_cli.data.held_out import Split
 from denoise_cli.data.pictures import read_rgb
 from denoise_cli.data.source import ImageSource
 from denoise_cli.errors import DataError

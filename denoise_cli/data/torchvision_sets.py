@@ -15,7 +15,7 @@ from typing import Any
 from platformdirs import user_cache_dir
 
 from denoise_cli.data.classes import CLASSES
-from denoise_cli.data.folder import Split
+from denoise_cli.data.held_out import Split
 from denoise_cli.data.source import ImageSource
 from denoise_cli.errors import DataError
 

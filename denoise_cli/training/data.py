@@ -11,7 +11,7 @@ import torch
 
 from denoise_cli.config import ClassifyConfig, DataConfig, MixItem, RunConfig
 from denoise_cli.data.classes import CLASSES
-from denoise_cli.data.folder import Split
+from denoise_cli.data.held_out import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.memory import available_memory
 from denoise_cli.data.pairs import without_pairs

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from denoise_cli.config import CompareConfig
-from denoise_cli.data.folder import Split
+from denoise_cli.data.held_out import Split
 from denoise_cli.data.load import load_dataset
 from denoise_cli.evaluation.comparison.cells import CellName
 from denoise_cli.evaluation.scores.guidance_logits import true_classes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denoise_cli.data.held_out import part_of
+from denoise_cli.data.held_out import Split, part_of
 from denoise_cli.data.load import has_no_parts, load_dataset
 from tests.conftest import write_images
 
@@ -48,9 +48,10 @@ def test_the_share_is_met() -> None:
 def test_folders_and_pairs(tmp_path: Path, layout: str, max_bytes: int | None) -> None:
     for part in ("noisy", "clean") if layout == "pairs" else (".",):
         write_images(tmp_path / part, 30)
+    wanted: list[tuple[Split, float]] = [("train", 0.1), ("test", 0.1), ("test", 0.0)]
     train, test, everything = (
         load_dataset(str(tmp_path), split, max_bytes=max_bytes, test_share=share).names
-        for split, share in (("train", 0.1), ("test", 0.1), ("test", 0.0))
+        for split, share in wanted
     )
     assert sorted(train + test) == sorted(everything)
     assert 0 < len(test) < 12

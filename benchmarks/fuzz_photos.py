@@ -2,7 +2,7 @@
 
 Each photo is opened in a process of its own, which is killed after 20 s. What goes wrong is kept:
 
-    python benchmarks/fuzz_photos.py --count 4000 --keep /tmp/fuzz
+    python benchmarks/fuzz_photos.py --count 4000 --keep /tmp/fuzz [--also photos/]
 """
 
 from __future__ import annotations
@@ -146,8 +146,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4000, help="photos in all (default 4000)")
     parser.add_argument("--seed", type=int, default=0, help="of the mutations (default 0)")
     parser.add_argument("--keep", type=Path, help="folder for photos with which something goes wrong")
+    parser.add_argument("--also", type=Path, help="folder of more sound photos, such as HEIC and raw files")
     arguments = parser.parse_args()
     known = list(samples())
+    if arguments.also:
+        known += [(path.suffix[1:].upper(), path.read_bytes()) for path in sorted(arguments.also.iterdir())]
     kinds = sorted({kind for kind, _ in known})
     seen: Counter[tuple[str, str]] = Counter()
     slowest = largest = 0.0

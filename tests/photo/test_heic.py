@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,42 @@ def test_damage_is_said(cut: int, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ImageError, match=r"a\.heic (is a damaged|is not)"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "byte"),
+    [
+        ("turned", b"Exif", 0xC5),  # The decoder crashed: the type of an item is no text.
+        ("deep", b"pitm\0\0\0\0", 0x71),  # There is no first picture.
+        ("deep", b"hdlr\0\0\0\0", 0x69),
+    ],
+)
+def test_what_crashes_the_decoder_crashes_nothing_else(
+    name: str, place: bytes, byte: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.heic", name)
+    data = bytearray(path.read_bytes())
+    data[data.index(place)] = byte
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=r"a\.heic"):
+        read(path)
+
+
+def test_a_decoder_that_writes_over_its_memory_does_so_elsewhere(tmp_path: Path) -> None:
+    """More bits are announced than the picture has; what becomes of it is chance."""
+    path = write(tmp_path / "a.heic", "grey")
+    path.write_bytes(path.read_bytes().replace(b"\xf8\xf8\0\0\x0f", b"\xf9\xf8\0\0\x0f"))
+    with suppress(ImageError):
+        assert read(path).ndim == 3
+
+
+def test_a_decoder_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "hangs.py"
+    program.write_text("import time; time.sleep(100)")
+    monkeypatch.setattr("denoise_cli.photo.files.heic_process.__file__", str(program))
+    monkeypatch.setattr(heic, "_SECONDS", 0.5)
+    with pytest.raises(ImageError, match=r"took more than 0\.5 s"):
+        read(write(tmp_path / "a.heic", "deep"))
 
 
 def test_size_is_checked_before_decoding(tmp_path: Path) -> None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import io
-import os
-from contextlib import closing
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import PIPE
+from threading import Timer
 
 import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError
+from denoise_cli.photo.files import heic_process
 from denoise_cli.photo.files.heif_header import check_decoded
 from denoise_cli.photo.files.heif_pixels import filled, widened
 from denoise_cli.photo.files.limits import Limits
 from denoise_cli.photo.files.metadata.carry import opened
 from denoise_cli.photo.files.metadata.heif import look_at
 
+# A large photo takes a few; damaged ones may take for ever.
+_SECONDS = 60
 _COLOURS = {(1, "uchar"): "b-w", (1, "ushort"): "grey16", (3, "uchar"): "srgb", (3, "ushort"): "rgb16"}
 
 
@@ -35,25 +44,55 @@ def is_ours(source: Path | bytes) -> bool:
 def decode(source: Path | bytes, limits: Limits) -> pyvips.Image:
     """The pixels of a HEIC file as libvips would give them: upright, 8 or 16 bits, alpha not premultiplied.
 
+    Decoded in a process of its own: some damaged files crash the decoder, or write over its memory.
+
     Raises:
         ImageError: Damaged, or too large.
     """
-    import pi_heif
-
-    try:
-        found = pi_heif.open_heif(
-            io.BytesIO(source) if isinstance(source, bytes) else os.fspath(source), convert_hdr_to_8bit=False
-        )
-        # As the decoder sees it, which need not be what the check of the boxes saw.
-        check_decoded(limits, *found.size, deep=found.info["bit_depth"] > 8)
-        pixels = np.array(found)  # A copy: libheif frees its own with `found`.
-    except (ValueError, RuntimeError, SyntaxError, EOFError, OSError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or "it cannot be decoded"
-        raise ImageError(f"{limits.name} is a damaged HEIC file ({reason}).") from error
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    command = [sys.executable, heic_process.__file__]
+    with (
+        subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process,
+        _ended_after(process, _SECONDS),
+    ):
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        try:
+            process.stdin.write(len(data).to_bytes(8, "big") + data)
+            process.stdin.flush()
+            found = json.loads(process.stdout.readline())
+            # As the decoder sees it, which need not be what the check of the boxes saw.
+            check_decoded(limits, *found["size"], deep=found["bits"] > 8)
+            process.stdin.write(b"!")
+            process.stdin.close()
+            pixels = np.load(io.BytesIO(process.stdout.read()))
+        except (ValueError, OSError, EOFError) as error:
+            reason = _reason(process)
+            raise ImageError(f"{limits.name} is a damaged HEIC file ({reason}).") from error
+        finally:
+            process.kill()
     image = pyvips.Image.new_from_array(pixels)
-    image = _as_meant(image, source, multiplied=found.premultiplied_alpha)
-    image.set_type(pyvips.GValue.gint_type, "bits-per-sample", int(found.info["bit_depth"]))
+    image = _as_meant(image, source, multiplied=found["premultiplied"])
+    image.set_type(pyvips.GValue.gint_type, "bits-per-sample", found["bits"])
     return filled(image) if image.format == "ushort" else image
+
+
+@contextmanager
+def _ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    timer = Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _reason(process: subprocess.Popen[bytes]) -> str:
+    """Why a process that said nothing more has ended."""
+    assert process.stderr is not None
+    lines = process.stderr.read().decode(errors="replace").split("\n")
+    if process.wait() == -signal.SIGKILL:
+        return f"its decoder took more than {_SECONDS} s"
+    return "its decoder crashed" if process.returncode < 0 else lines[-2] if len(lines) > 1 else "cut short"
 
 
 def _as_meant(image: pyvips.Image, source: Path | bytes, *, multiplied: bool) -> pyvips.Image:

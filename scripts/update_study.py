@@ -1,11 +1,13 @@
 """Bring docs/study.md up to date: its tables and figures from stored results of `denoise compare --all`.
 
     python scripts/update_study.py results/results.json --runs runs/study-stl10-part
+    python scripts/update_study.py first/results.json second/results.json  # cells made one by one
     python scripts/update_study.py --cifar10 other/results.json    # the table at 32x32
     python scripts/update_study.py             # draw again from docs/study/*.json
     python scripts/update_study.py --check     # only compare the tables; exit 1 where they differ
 
-What the page needs of the results is kept as docs/study/results.json and docs/study/cifar10.json.
+What the page needs of the results is kept as docs/study/results.json and docs/study/cifar10.json; cells
+that new results lack stay there where they are of the same images.
 Pictures are drawn where --runs names the trained networks; they show photographs inside scikit-image,
 never the data set's. A block `<!-- study: NAME -->` ... `<!-- end -->` of the page is made anew.
 """
@@ -43,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, nargs="?", help="of `denoise compare --all --protocol paper`")
-    parser.add_argument("--cifar10", type=Path, help="results of the same grid on CIFAR-10")
+    parser.add_argument("results", type=Path, nargs="*", help="of `denoise compare --all --protocol paper`")
+    parser.add_argument(
+        "--cifar10", type=Path, nargs="*", default=[], help="results of the same grid on CIFAR-10"
+    )
     parser.add_argument("--runs", type=Path, help="folder of the trained networks, to draw pictures")
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--check", action="store_true")
@@ -53,9 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = page.parent / page.stem
     if not arguments.check:
         for given, name in ((arguments.results, "results"), (arguments.cifar10, "cifar10")):
-            if given is not None:
-                text = json.dumps(stripped(read_results(given)), indent=1)
-                write_atomic(folder / f"{name}.json", f"{text}\n".encode())
+            for path in given:
+                kept = merged(read_stored(folder / f"{name}.json"), stripped(read_results(path)))
+                write_atomic(folder / f"{name}.json", f"{json.dumps(kept, indent=1)}\n".encode())
         draw_figures(folder, arguments.runs)
     text = page.read_text(encoding="utf-8")
     fresh = with_blocks(text, folder)
@@ -79,6 +83,38 @@ def stripped(results: Results) -> dict[str, Any]:
         "cells": [_stripped_cell(cell, gaps) for cell in results.cells if cell.psnr is not None],
         "classifiers": [each.model_dump(exclude={"weights", "sha256"}) for each in results.classifiers],
     }
+
+
+def merged(old: Stored, new: Stored) -> Stored:
+    """New results, with the cells and classifiers that only the old ones have, if of the same images."""
+    if any(old.get(key) != new[key] for key in ("dataset", "images", "protocol", "seed")):
+        return new
+    fresh, known = _by_key(new), {_key(each) for each in new["classifiers"]}
+    cells = [cell for key, cell in _by_key(old).items() if key not in fresh]
+    if not cells:
+        return new
+    # Not scored together, so image by image there is no difference; that of the means remains.
+    joined = [dict(cell) for cell in (*cells, *new["cells"])]
+    for cell in joined:
+        others = [
+            each["psnr"] for each in joined if each["kind"] == "model" and _column(each) == _column(cell)
+        ]
+        cell["to_best"] = [cell["psnr"] - max(others)] if cell["kind"] == "model" else None
+    classifiers = [each for each in old["classifiers"] if _key(each) not in known]
+    return {
+        **new,
+        "parameters": {**old["parameters"], **new["parameters"]},
+        "cells": joined,
+        "classifiers": [*classifiers, *new["classifiers"]],
+    }
+
+
+def _column(cell: Stored) -> tuple[bool, str]:
+    return cell["batch_norm"], cell["noise"]
+
+
+def _key(each: Stored) -> tuple[str, bool, str]:
+    return each["name"], *_column(each)
 
 
 def _stripped_cell(cell: Cell, gaps: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:

@@ -55,9 +55,36 @@ def test_two_commands_make_the_page(denoise: Command, image_folder: Path, tmp_pa
     assert not any("image_psnr" in cell for cell in stored["cells"]) and "examples" not in stored
     update("--page", page)
     assert page.read_text() == text
+    _cells_made_one_by_one(results, page, scores)
     page.write_text(text.replace("| not run yet", "| run", 1))
     with pytest.raises(SystemExit, match=r"run scripts/update_study\.py"):
         update("--check", "--page", page)
+
+
+def _cells_made_one_by_one(results: Path, page: Path, scores: dict[Any, Any]) -> None:
+    """Results of one cell each end as those of both; what differs in its images replaces all."""
+    parts = []
+    for method in ("cae", "cnn_unet"):
+        part = json.loads(results.read_text())
+        part["cells"] = [cell for cell in part["cells"] if cell["method"] == method]
+        parts.append(results.with_name(f"{method}.json"))
+        parts[-1].write_text(json.dumps(part))
+    update(*parts, "--page", page)
+    stored = json.loads((page.parent / "study/results.json").read_text())
+    found = {(cell["method"], cell["batch_norm"], cell["noise"]): cell for cell in stored["cells"]}
+    names = ("cae", "cnn_unet")
+    assert {name: found[name, True, "basic"]["psnr"] for name in names} == {
+        name: scores[name, True, "basic"]["psnr"] for name in names
+    }
+    best = max(scores[name, True, "basic"]["psnr"] for name in names)
+    for name in names:
+        psnr = scores[name, True, "basic"]["psnr"]
+        assert found[name, True, "basic"]["to_best"] == [pytest.approx(psnr - best)]
+    part["seed"] += 1
+    parts[-1].write_text(json.dumps(part))
+    update(parts[-1], "--page", page)
+    stored = json.loads((page.parent / "study/results.json").read_text())
+    assert {cell["method"] for cell in stored["cells"]} == {"cnn_unet"}
 
 
 def test_a_page_without_results(tmp_path: Path) -> None:

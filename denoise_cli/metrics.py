@@ -88,12 +88,12 @@ def ssim(x: Tensor | NDArray[Any], y: Tensor | NDArray[Any], *, zero_padding: bo
     return total / (channels * rows * columns)
 
 
-def study_psnr(x: Tensor, y: Tensor) -> Tensor:
+def paper_psnr(x: Tensor, y: Tensor) -> Tensor:
     """PSNR of the pooled MSE of one batch (B, C, H, W), a scalar in dB, as the study scores."""
     return -10 * (x - y).square().mean().log10()
 
 
-def study_ssim(x: Tensor, y: Tensor) -> Tensor:
+def paper_ssim(x: Tensor, y: Tensor) -> Tensor:
     """SSIM of one batch with zero padding, a scalar, as the study scores."""
     return ssim(x, y, zero_padding=True).mean()
 

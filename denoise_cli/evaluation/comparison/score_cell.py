@@ -154,7 +154,7 @@ def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
         parse_noise(noise),
         device=task.device,
         seed=task.seed,
-        study_protocol=task.paper,
+        paper_protocol=task.paper,
         grey=task.grey,
         world=task.world,
         on_images=task.on_images,
@@ -163,7 +163,7 @@ def _score(model: nn.Module, noise: str, task: ScoringContext) -> Scores:
 
 def _means(scores: Scores, paper: bool) -> tuple[float | None, float | None]:
     if paper:
-        return scores.study_psnr, scores.study_ssim
+        return scores.paper_psnr, scores.paper_ssim
     psnr, ssim = (nan_to_none(estimate_mean(values.numpy()).mean) for values in (scores.psnr, scores.ssim))
     return psnr, ssim
 
@@ -183,7 +183,7 @@ def _summary(all_scores: Sequence[Scores], task: ScoringContext) -> dict[str, An
         fields[f"image_{name}"] = tuple(float(v) if np.isfinite(v) else None for v in values)
     if task.paper:
         # The pooled score of a batch is no mean over images, so it has no interval over them.
-        pooled = np.array([(s.study_psnr, s.study_ssim) for s in all_scores], np.float64).mean(0)
+        pooled = np.array([(s.paper_psnr, s.paper_ssim) for s in all_scores], np.float64).mean(0)
         fields |= {"psnr": float(pooled[0]), "ssim": float(pooled[1])}
         fields |= {"psnr_interval": None, "ssim_interval": None}
     return fields

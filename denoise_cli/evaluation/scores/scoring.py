@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import SINGLE_PROCESS, World
-from denoise_cli.metrics import WINDOW, psnr, ssim, study_psnr, study_ssim
+from denoise_cli.metrics import WINDOW, psnr, ssim, paper_psnr, paper_ssim
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import NoiseSpec, is_real
 
@@ -28,7 +28,7 @@ class Scores:
     Attributes:
         psnr, ssim: (N,) of the denoised images; float64 on the CPU.
         noisy_psnr, noisy_ssim: (N,) of the noisy images.
-        study_psnr, study_ssim: Means over batches of 64 by the study's protocol, or None.
+        paper_psnr, paper_ssim: Means over batches of 64 by the study's protocol, or None.
         seconds_per_image: Inference alone.
     """
 
@@ -36,8 +36,8 @@ class Scores:
     ssim: Tensor
     noisy_psnr: Tensor
     noisy_ssim: Tensor
-    study_psnr: float | None
-    study_ssim: float | None
+    paper_psnr: float | None
+    paper_ssim: float | None
     seconds_per_image: float
 
 
@@ -49,7 +49,7 @@ def score(
     *,
     device: torch.device,
     seed: int = TEST_SEED,
-    study_protocol: bool = False,
+    paper_protocol: bool = False,
     grey: bool = False,
     world: World = SINGLE_PROCESS,
     on_images: Callable[[int], None] = lambda count: None,
@@ -61,7 +61,7 @@ def score(
         model: Denoiser on `device`; put in eval mode for the call.
         source: Clean images; each keeps its size.
         noise: Drawn per image from (seed, index) alone.
-        study_protocol: Also compute the study's pooled scores.
+        paper_protocol: Also compute the study's pooled scores.
         grey: Images and noise are grey, the same in all three channels.
         world: The processes that share the work; all get all scores.
         on_images: Called with the number of images done since the last call.
@@ -90,8 +90,8 @@ def score(
         for prefix, picture in (("", denoised), ("noisy_", noisy.clamp(0, 1))):
             rows[f"{prefix}psnr"].append(psnr(picture, clean))
             rows[f"{prefix}ssim"].append(_ssim_or_nan(picture, clean))
-        if study_protocol:
-            pooled.append((float(study_psnr(denoised, clean)), float(study_ssim(denoised, clean))))
+        if paper_protocol:
+            pooled.append((float(paper_psnr(denoised, clean)), float(paper_ssim(denoised, clean))))
         order += indices
         on_images(len(indices))
     model.train(was_training)
@@ -104,8 +104,8 @@ def score(
     study = torch.tensor(pooled, dtype=torch.float64).mean(0).tolist() if pooled else (None, None)
     return Scores(
         **{name: torch.cat([share[1][name] for share in shares])[place] for name in columns},
-        study_psnr=study[0],
-        study_ssim=study[1],
+        paper_psnr=study[0],
+        paper_ssim=study[1],
         seconds_per_image=sum(share[3] for share in shares) / len(source),
     )
 

@@ -15,7 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 from torch.nn import functional as F
 
-from denoise_cli.metrics import psnr, ssim, paper_psnr, paper_ssim
+from denoise_cli.metrics import paper_psnr, paper_ssim, psnr, ssim
 
 sides = st.integers(11, 60)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from denoise_cli.data.source import Images
 from denoise_cli.distributed import SINGLE_PROCESS, World
-from denoise_cli.metrics import WINDOW, psnr, ssim, paper_psnr, paper_ssim
+from denoise_cli.metrics import WINDOW, paper_psnr, paper_ssim, psnr, ssim
 from denoise_cli.noise.apply import add_test_noise
 from denoise_cli.noise.spec import NoiseSpec, is_real
 

@@ -66,7 +66,7 @@ ALLOWED = {
     "photo.pixels": _GROUND | {"photo.pixels", "models.info"},
     "photo.files": _GROUND | {"files", "photo.files", "photo.pixels.types"},
     "photo.runtimes": _GROUND
-    | {"photo.runtimes", "photo.pixels.types", "devices", "models", "onnx", "weights"},
+    | {"photo.runtimes", "photo.pixels.types", "devices", "models", "onnx", "weights", "external"},
     "photo.tiling": _GROUND | {"photo.tiling", "photo.pixels", "photo.runtimes", "models"},
     "photo": _BASE | {"onnx"},
     "cli": _BASE | {"training", "evaluation", "photo", "onnx", "external.known"},

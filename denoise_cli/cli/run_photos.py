@@ -163,8 +163,9 @@ def _settings(config: DenoiseConfig) -> Settings:
     from denoise_cli.photo.denoise_rows import Controls
     from denoise_cli.photo.files.formats import FORMATS
 
+    level = None if config.sigma is None else config.sigma / 255
     return Settings(
-        Controls(config.tile, config.strength, config.luma, config.chroma),
+        Controls(config.tile, config.strength, config.luma, config.chroma, level),
         format=None if config.format is None else FORMATS[config.format],
         bits=config.bits,
         quality=config.quality,
@@ -176,10 +177,15 @@ def _settings(config: DenoiseConfig) -> Settings:
 def _load(config: DenoiseConfig) -> PhotoDenoiser:
     from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
-    return load_photo_denoiser(
+    denoiser = load_photo_denoiser(
         config.model,
         batch_norm=config.batch_norm,
         weights=config.weights,
         device=config.device,
         runtime=config.runtime,
     )
+    if config.sigma is not None and not denoiser.takes_level:
+        raise UsageError(
+            "This network is not told the noise level, so --sigma has no effect.", "Leave it out."
+        )
+    return denoiser

@@ -39,12 +39,14 @@ class Controls:
         tile: `auto`, `exact`, or the side of square windows in pixels.
         strength: Share of the noise found that is removed; 0 leaves the photo as it is.
         luma, chroma: Of that share, how much of the brightness noise and of the colour noise.
+        level: Standard deviation of the noise on [0, 1] for a network that takes it; None: as measured.
     """
 
     tile: str = "auto"
     strength: float = 1.0
     luma: float = 1.0
     chroma: float = 1.0
+    level: float | None = None
 
 
 def denoise_rows(
@@ -111,8 +113,9 @@ class _Window:
         self._shares = controls.strength * controls.luma, controls.strength * controls.chroma
         self.changed = 0.0
         luma, chroma = self._shares
+        level = float(np.mean(found.noise_seen.sigma)) if controls.level is None else controls.level
         self.idle = luma * self._limits.luma == 0 == chroma * self._limits.chroma
-        self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail)
+        self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail, level)
 
     def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> Array:
         """The kept part of a window of the photo's planes (C, h, w), cleaned."""
@@ -155,6 +158,11 @@ def halo_of(denoiser: PhotoDenoiser, tile: str) -> int:
     """Pixels of context that the network needs; errors as `denoise_rows`."""
     if not (tile in {"auto", "exact"} or tile.isdecimal()):
         raise UsageError(f"The tile must be auto, exact or a number of pixels, not {tile!r}.")
+    if tile == "exact" and not denoiser.info.receptive_radius:
+        raise UsageError(
+            "How far the network of another program sees is not known, so no tile is exact.",
+            "Leave --tile out.",
+        )
     return exact_halo(denoiser.info) if tile == "exact" else denoiser.info.halo
 
 

@@ -16,7 +16,7 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
-from denoise_cli.weights.header import WeightsHeader, read_header, reject_external_guidance
+from denoise_cli.weights.header import WeightsHeader, is_ours, read_header, reject_external_guidance
 from denoise_cli.weights.store import find_bundled, find_weights
 
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
@@ -27,7 +27,7 @@ class PhotoDenoiser:
 
     Attributes:
         architecture: From the header of its weight file.
-        info: The registry's entry.
+        info: The registry's entry; of a network of another program, what was measured.
         runtime: Runs the network.
         lock: Held while computing, so that photos done at the same time share the memory.
         fits: Pixels of the largest window that the device has memory for, as far as is known.
@@ -37,12 +37,16 @@ class PhotoDenoiser:
     """
 
     def __init__(
-        self, architecture: WeightsHeader, runtime: Runtime, loaded: Mapping[str, str] | None = None
+        self,
+        architecture: WeightsHeader,
+        runtime: Runtime,
+        loaded: Mapping[str, str] | None = None,
+        info: ModelInfo | None = None,
     ) -> None:
         """`loaded`: The arguments with which `load_photo_denoiser` loads it again."""
         self._loaded = loaded
         self.architecture = architecture
-        self.info: ModelInfo = DENOISERS[architecture.name]
+        self.info: ModelInfo = info or DENOISERS[architecture.name]
         self.runtime = runtime
         self.lock = Lock()
         self.fits = sys.maxsize
@@ -59,6 +63,11 @@ class PhotoDenoiser:
     def guided(self) -> bool:
         return self.info.classifier is not None
 
+    @property
+    def takes_level(self) -> bool:
+        """Whether `runtime.run` gets the noise level as its guidance."""
+        return bool(getattr(self.runtime, "takes_level", False))
+
 
 def load_photo_denoiser(
     model: str | None = None,
@@ -73,7 +82,8 @@ def load_photo_denoiser(
     Args:
         model: WeightsHeader whose bundled weights are taken (default: the best bundled).
         batch_norm: Take the bundled weights with or without batch norm.
-        weights: A weight file or run folder instead of bundled weights.
+        weights: A weight file or run folder instead of bundled weights, or a network of another
+            program: `FILE.onnx`, published weights, or `package.module:factory`.
         device: auto, cpu, gpu, cuda, cuda:N or mps.
         runtime: `onnx` (CPU only, does not import torch), `openvino` (CPU, and Intel's graphics as
             `gpu`), `torch`, or `auto`: OpenVINO where it is installed, else ONNX Runtime, unless
@@ -84,6 +94,8 @@ def load_photo_denoiser(
         WeightsError: The weights are missing, damaged, or not those of `model`.
         UsageError: The runtime cannot use the device, or has no graph of the model.
     """
+    if weights is not None and _is_external(str(weights)):
+        return _load_external(str(weights), model, device, runtime)
     path = find_denoiser(model, batch_norm, weights)
     architecture = read_header(path)
     if runtime == "auto":
@@ -104,6 +116,36 @@ def load_photo_denoiser(
     from denoise_cli.photo.runtimes.pytorch import TorchRuntime
 
     return PhotoDenoiser(architecture, TorchRuntime(path, device), loaded)
+
+
+def _is_external(weights: str) -> bool:
+    """As `external.load.is_external`, which needs torch and is asked only where it might say yes."""
+    path = Path(weights)
+    if path.suffix.lower() == ".safetensors":
+        if not path.is_file() or is_ours(path):
+            return False
+    elif not path.is_file() and (path.exists() or ":" not in weights):
+        return False
+    from denoise_cli.external.load import is_external
+
+    return is_external(weights)
+
+
+def _load_external(weights: str, model: str | None, device: str, runtime: RuntimeName) -> PhotoDenoiser:
+    if model is not None:
+        raise WeightsError(
+            f"{weights} is a network of another program, not a {model}.", "Leave the model name out."
+        )
+    if runtime not in {"auto", "torch"}:
+        raise UsageError(
+            f"{weights} is a network of another program, which runs on torch.", "Leave --runtime out."
+        )
+    from denoise_cli.photo.runtimes.external import ExternalRuntime, external_info
+
+    loaded = {"weights": weights, "device": device, "runtime": runtime}
+    found = ExternalRuntime(weights, device)
+    header = WeightsHeader("denoiser", "external", batch_norm=False)
+    return PhotoDenoiser(header, found, loaded, external_info(found))
 
 
 def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:

@@ -20,15 +20,19 @@ class WindowRunner:
         plan: The photo's windows.
         halo: Context in pixels, for windows that have to be halved.
         thumbnail: Of the whole photo, for a guided model.
+        level: Standard deviation of the photo's noise on [0, 1], for a network that takes it.
     """
 
-    def __init__(self, denoiser: PhotoDenoiser, plan: Plan, halo: int, thumbnail: Array | None) -> None:
+    def __init__(
+        self, denoiser: PhotoDenoiser, plan: Plan, halo: int, thumbnail: Array | None, level: float
+    ) -> None:
         self._denoiser, self._plan, self._halo = denoiser, plan, halo
         self._guidance = None if thumbnail is None else denoiser.runtime.guidance(thumbnail)
+        self._level = np.full((1, 1, 1, 1), level, np.float32) if denoiser.takes_level else None
 
     def __call__(self, planes: Array, rows: Span, columns: Span) -> Array:
         """Denoise the window (3, h, w) that lies at `rows` and `columns`."""
-        guidance = None if self._guidance is None else self._part(self._guidance, rows, columns)
+        guidance = self._level if self._guidance is None else self._part(self._guidance, rows, columns)
         clean: Array = self._run(planes[None], guidance)[0]
         return clean
 
@@ -47,7 +51,9 @@ class WindowRunner:
             raise DenoiseError("The device has no memory for even a small tile.", "Use --device cpu.")
         parts = []
         for span in spans:
-            cut = None if guidance is None else _slice(guidance, axis, span.start // 8, span.stop // 8)
+            cut = guidance
+            if guidance is not None and self._guidance is not None:
+                cut = _slice(guidance, axis, span.start // 8, span.stop // 8)
             part = self._run(_slice(window, axis, span.start, span.stop), cut)
             parts.append(_slice(part, axis, span.keep_start - span.start, span.keep_stop - span.start))
         joined: Array = np.concatenate(parts, axis)

@@ -10,17 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from denoise_cli.experiments import compare, evaluate, export, train
     from denoise_cli.metrics import psnr, ssim
     from denoise_cli.photo.denoise_array import denoise
     from denoise_cli.photo.runtimes.load import load_photo_denoiser as load_model
 
     __version__: str
 
-__all__ = ["__version__", "denoise", "load_model", "psnr", "ssim"]
+__all__ = [
+    "__version__",
+    "compare",
+    "denoise",
+    "evaluate",
+    "export",
+    "load_model",
+    "psnr",
+    "ssim",
+    "train",
+]
 
 _HOMES = {
     "denoise": ("denoise_cli.photo.denoise_array", "denoise"),
     "load_model": ("denoise_cli.photo.runtimes.load", "load_photo_denoiser"),
+    **dict.fromkeys(("compare", "evaluate", "export", "train"), ("denoise_cli.experiments", "")),
     "psnr": ("denoise_cli.metrics", "psnr"),
     "ssim": ("denoise_cli.metrics", "ssim"),
 }
@@ -34,7 +46,7 @@ def __getattr__(name: str) -> Any:
         return version("denoise-cli")
     if name in _HOMES:
         module, attribute = _HOMES[name]
-        return getattr(import_module(module), attribute)
+        return getattr(import_module(module), attribute or name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from io import BytesIO
+from math import nan
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,13 @@ from PIL import Image
 from pydantic import Field, ValidationError, model_validator
 
 from denoise_cli.errors import DataError, UsageError
+from denoise_cli.evaluation.report.frame import as_frame
 from denoise_cli.evaluation.report.record import Interval, Made, Record
 from denoise_cli.evaluation.report.stored import read_json
 from denoise_cli.noise.spec import parse_noise
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Pixels = NDArray[np.uint8]
 _HINT = "Make them: denoise compare -o results.json"
@@ -179,6 +184,26 @@ class Results(Made):
     def methods(self) -> list[str]:
         """Method names in the order of their rows."""
         return list(dict.fromkeys(cell.method for cell in self.cells))
+
+    def to_frame(self) -> DataFrame:
+        """One row per cell: scores, 95 % intervals (NaN where there are none) and cost. Needs pandas."""
+        rows = [cell for cell in self.cells if cell.psnr is not None]
+        columns = ["method", "kind", "batch_norm", "noise", "psnr", "ssim", "seconds_per_megapixel"]
+        table = {name: [getattr(cell, name) for cell in rows] for name in columns}
+        for name in ("psnr", "ssim"):
+            intervals = [getattr(cell, f"{name}_interval") or (nan, nan) for cell in rows]
+            table |= {
+                f"{name}_{end}": [each[n] for each in intervals] for n, end in enumerate(("low", "high"))
+            }
+        return as_frame(table)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Results of {len(self.methods)} methods on {len(self.images)} images of {self.dataset_name}: "
+            f"{', '.join(dict.fromkeys(cell.noise for cell in self.cells))}>"
+        )
+
+    __str__ = __repr__
 
     def cell(self, method: str, batch_norm: bool | None, noise: str) -> Cell | None:
         """The cell of a row and column; methods without batch norm stand in every column of a noise."""

@@ -17,7 +17,7 @@ from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
 from denoise_cli.weights.header import WeightsHeader, is_ours, read_header, reject_external_guidance
-from denoise_cli.weights.store import find_bundled, find_weights
+from denoise_cli.weights.store import find_bundled, find_weights, list_bundled
 
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
 
@@ -59,6 +59,9 @@ class PhotoDenoiser:
             )
         return partial(load_photo_denoiser, **self._loaded), ()  # type: ignore[arg-type]
 
+    def __repr__(self) -> str:
+        return f"<PhotoDenoiser {self.info.name} on {self.runtime.name}>"
+
     @property
     def guided(self) -> bool:
         return self.info.classifier is not None
@@ -70,7 +73,7 @@ class PhotoDenoiser:
 
 
 def load_photo_denoiser(
-    model: str | None = None,
+    model: str | Path | None = None,
     *,
     batch_norm: bool = True,
     weights: str | Path | None = None,
@@ -80,7 +83,8 @@ def load_photo_denoiser(
     """Load a denoiser.
 
     Args:
-        model: WeightsHeader whose bundled weights are taken (default: the best bundled).
+        model: Architecture whose bundled weights are taken (default: the best bundled), or what
+            `weights` takes.
         batch_norm: Take the bundled weights with or without batch norm.
         weights: A weight file or run folder instead of bundled weights, or a network of another
             program: `FILE.onnx`, published weights, or `package.module:factory`.
@@ -94,6 +98,9 @@ def load_photo_denoiser(
         WeightsError: The weights are missing, damaged, or not those of `model`.
         UsageError: The runtime cannot use the device, or has no graph of the model.
     """
+    if weights is None and model is not None and _names_weights(model):
+        model, weights = None, model
+    model = None if model is None else str(model)
     if weights is not None and _is_external(str(weights)):
         return _load_external(str(weights), model, device, runtime)
     path = find_denoiser(model, batch_norm, weights)
@@ -146,6 +153,21 @@ def _load_external(weights: str, model: str | None, device: str, runtime: Runtim
     found = ExternalRuntime(weights, device)
     header = WeightsHeader("denoiser", "external", batch_norm=False)
     return PhotoDenoiser(header, found, loaded, external_info(found))
+
+
+def _names_weights(model: str | Path) -> bool:
+    """Whether this is no model's name, but a file, a run, a bundled file or a function."""
+    text = str(model)
+    if text in DENOISERS:
+        return False
+    return Path(text).exists() or ":" in text or any(entry.name == text for entry in list_bundled())
+
+
+def find_named(model: str | Path | None, batch_norm: bool) -> Path:
+    """The weight file of a model's bundled weights, or the one that is named; as `find_denoiser`."""
+    if model is not None and _names_weights(model):
+        return find_denoiser(None, batch_norm, model)
+    return find_denoiser(None if model is None else str(model), batch_norm, None)
 
 
 def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:

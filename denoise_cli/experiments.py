@@ -1,0 +1,209 @@
+"""Train, test, compare and export from Python: what the commands do, without what they print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from denoise_cli.config import CompareConfig, TestConfig, TrainConfig, load_config
+from denoise_cli.config.base import Section
+from denoise_cli.errors import UsageError
+from denoise_cli.evaluation.comparison.results import Results
+from denoise_cli.evaluation.report.frame import as_frame
+from denoise_cli.evaluation.report.summaries import TestSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas import DataFrame
+
+    from denoise_cli.training.run import TrainResult
+
+Settings = Mapping[str, Any]
+"""Settings by key, such as `{"steps": 100, "optim": {"lr": 1e-3}}` or `{"optim.lr": 1e-3}`."""
+
+C = TypeVar("C", bound=Section)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Evaluation:
+    """Scores of one network on one data set.
+
+    Attributes:
+        summary: Means, intervals and what was scored, as `denoise test --json` prints them.
+        folder: Holds `scores.json` and pictures.
+    """
+
+    summary: TestSummary
+    folder: Path
+
+    @property
+    def psnr(self) -> float:
+        """Mean PSNR over the images, in dB."""
+        return self.summary.psnr
+
+    @property
+    def ssim(self) -> float:
+        """Mean SSIM over the images."""
+        return self.summary.ssim
+
+    def to_frame(self) -> DataFrame:
+        """One row per image: `image`, `psnr`, `ssim`, `noisy_psnr`, `noisy_ssim`. Needs pandas."""
+        stored = json.loads((self.folder / "scores.json").read_bytes())
+        return as_frame({"image": stored["images"], **stored["per_image"]})
+
+    def __repr__(self) -> str:
+        s = self.summary
+        return (
+            f"<Evaluation of {s.model} on {s.n} images of {s.dataset}, {s.noise} noise: "
+            f"{s.psnr:.2f} dB, SSIM {s.ssim:.3f} (noisy {s.noisy_psnr:.2f} dB)>"
+        )
+
+
+def train(
+    config: TrainConfig | Settings | str | Path,
+    settings: Settings | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> TrainResult:
+    """Train a denoiser, as `denoise train` does.
+
+    Args:
+        config: Settings, a config's file or shipped name (`"weights/unet"`), or a `TrainConfig`.
+        settings: What differs from `config`.
+        resume: Go on with the run in the folder `out`.
+        overwrite: Replace that run.
+
+    Returns:
+        The run folder and its weight file; `load_model(result.weights)` loads it.
+
+    Raises:
+        ConfigError, DataError, OutputExists, TrainingError: As the command says.
+    """
+    from denoise_cli.training.run import train as run
+
+    result = run(_config(TrainConfig, config, settings), _Quiet(), resume=resume, overwrite=overwrite)
+    assert result is not None, "of another process than the first"
+    return result
+
+
+def evaluate(
+    config: TestConfig | Settings | str | Path, settings: Settings | None = None, *, overwrite: bool = False
+) -> Evaluation:
+    """Score a denoiser on a data set, as `denoise test` does.
+
+    Args:
+        config: Settings, such as `{"weights": "runs/mine", "data.dataset": "photos"}`, a config's file or
+            shipped name, or a `TestConfig`.
+        settings: What differs from `config`.
+        overwrite: Replace results of another request in the folder `out`.
+
+    Raises:
+        ConfigError, DataError, WeightsError, OutputExists: As the command says.
+    """
+    from denoise_cli.evaluation.run_test import run_test
+
+    report = run_test(_config(TestConfig, config, settings), _silent, overwrite=overwrite)
+    assert report is not None, "of another process than the first"
+    return Evaluation(report.summary, report.folder)
+
+
+def compare(config: CompareConfig | Settings | str | Path, settings: Settings | None = None) -> Results:
+    """Score networks and classical methods on the same noisy images, as `denoise compare` does.
+
+    Args:
+        config: Settings, such as `{"networks": ["photo_unet", "runs/mine"], "data.dataset": "photos"}`,
+            a config's file or shipped name, or a `CompareConfig`.
+        settings: What differs from `config`.
+
+    Returns:
+        The scores; `to_frame()` makes a table of them.
+
+    Raises:
+        ConfigError, DataError, WeightsError: As the command says.
+        UsageError: Asked to train first, or to compare sources of guidance.
+    """
+    from denoise_cli.evaluation.comparison.run import run_comparison
+
+    wanted = _config(CompareConfig, config, settings)
+    if wanted.train or wanted.guidance:
+        raise UsageError(
+            "compare() scores what is trained already.", "Train with train(), or on the command line."
+        )
+    results = run_comparison(wanted, _silent)
+    assert results is not None, "of another process than the first"
+    return results
+
+
+def export(
+    model: str | Path | None,
+    output: str | Path,
+    *,
+    batch_norm: bool = True,
+    overwrite: bool = False,
+) -> Path:
+    """Write a denoiser as one file for other programs, as `denoise export` does.
+
+    Args:
+        model: A model with bundled weights, a weight file or a run folder; None is the default.
+        output: `NAME.onnx`, or `NAME.dtmodel` for darktable.
+        batch_norm: Take bundled weights with or without batch norm.
+        overwrite: Replace `output`.
+
+    Returns:
+        `output`.
+
+    Raises:
+        OutputExists, WeightsError, UnknownName: As the command says.
+    """
+    from denoise_cli.onnx.darktable import SUFFIX, export_darktable
+    from denoise_cli.onnx.export import export_onnx
+    from denoise_cli.photo.runtimes.load import find_named
+
+    target = Path(output)
+    write = export_darktable if target.suffix.lower() == SUFFIX else export_onnx
+    write(find_named(model, batch_norm), target, overwrite=overwrite)
+    return target
+
+
+def _config(kind: type[C], config: C | Settings | str | Path, settings: Settings | None) -> C:
+    flags = _dotted(settings or {})
+    if isinstance(config, kind):
+        if flags:
+            raise UsageError(f"A {kind.__name__} is complete.", "Give settings with a name or a mapping.")
+        return config
+    if isinstance(config, Mapping):
+        return load_config(kind, None, [], _dotted(config) | flags)
+    if not isinstance(config, str | Path):
+        raise TypeError(f"config must be settings, a file or a {kind.__name__}, not {type(config).__name__}")
+    return load_config(kind, str(config), [], flags)
+
+
+def _dotted(settings: Settings, above: str = "") -> dict[str, Any]:
+    """Settings of sections as keys with dots."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{above}{key}"
+        flat |= (
+            _dotted(value, f"{name}.") if isinstance(value, Mapping) and name != "noise" else {name: value}
+        )
+    return flat
+
+
+@contextmanager
+def _silent(_title: str, _total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda count: None
+
+
+class _Quiet:
+    """A reporter that says nothing; `metrics.jsonl` in the run folder has it all."""
+
+    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None: ...
+    def step(self, step: int, loss: float, images_per_second: float) -> None: ...
+    def validation(self, step: int, scores: dict[str, float], best: bool) -> None: ...
+    def note(self, text: str) -> None: ...

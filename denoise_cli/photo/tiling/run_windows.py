@@ -24,7 +24,7 @@ class WindowRunner:
     """
 
     def __init__(
-        self, denoiser: PhotoDenoiser, plan: Plan, halo: int, thumbnail: Array | None, level: float
+        self, denoiser: PhotoDenoiser, plan: Plan, halo: int, thumbnail: Array | None, level: float = 0.0
     ) -> None:
         self._denoiser, self._plan, self._halo = denoiser, plan, halo
         self._guidance = None if thumbnail is None else denoiser.runtime.guidance(thumbnail)

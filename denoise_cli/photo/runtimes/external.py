@@ -43,8 +43,8 @@ class ExternalRuntime:
         self.halo = self._measured_halo()
 
     def guidance(self, thumbnail: Array) -> Array:
-        """Of none of them."""
-        raise NotImplementedError
+        """None of them is guided; raises `TypeError`."""
+        raise TypeError("a network of another program is not guided")
 
     @torch.inference_mode()
     def run(self, window: Array, guidance: Array | None) -> Array:

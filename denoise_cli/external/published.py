@@ -108,7 +108,10 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # Damaged files fail in any way.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} cannot be read without running code from it: {reason}") from error
+        raise WeightsError(
+            f"{path} cannot be read as tensors alone, and no pickle's code is run: {reason}",
+            "Take the weights as a .safetensors file, from where you trust.",
+        ) from error
     for key in _KEPT_AS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

@@ -183,11 +183,11 @@ def test_files_that_hold_no_denoiser(tmp_path: Path) -> None:
     torch.save(nn.Conv2d(3, 3, 3), tmp_path / "pickle.pth")
     for name, message in (
         ("text.onnx", "not an ONNX file"),
-        ("text.pth", "cannot be read without running code"),
+        ("text.pth", "cannot be read as tensors alone"),
         ("other.pth", "no architecture that spandrel knows"),
         ("nan.pth", "not finite"),
         ("list.pth", "no weights by name"),
-        ("pickle.pth", "cannot be read without running code"),
+        ("pickle.pth", "cannot be read as tensors alone"),
     ):
         assert is_external(str(tmp_path / name))
         with pytest.raises(WeightsError, match=message):

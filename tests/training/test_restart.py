@@ -36,6 +36,8 @@ def _arguments(images: Path, out: Path, *extra: str) -> list[str]:
 
 # Each start costs seconds of imports, which this server of processes does once.
 _SERVER = get_context("forkserver")
+# They import this module by its name, for which `pytest` alone leaves no path.
+sys.path.append(str(Path(__file__).parents[2]))
 _SERVER.set_forkserver_preload(["torch._dynamo", "denoise_cli.cli.train", "denoise_cli.training.run"])
 
 

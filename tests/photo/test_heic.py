@@ -249,6 +249,16 @@ def test_a_decoder_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path
         read(write(tmp_path / "a.heic", "deep"))
 
 
+def test_a_decoder_that_ends_before_it_has_read_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "ends.py"
+    program.write_text("raise SystemExit('no memory')")
+    monkeypatch.setattr("denoise_cli.photo.files.heic_process.__file__", str(program))
+    path = write(tmp_path / "a.heic", "deep")
+    path.write_bytes(path.read_bytes() + bytes(1 << 20))  # More than a pipe holds.
+    with pytest.raises(ImageError, match="no memory"):
+        read(path)
+
+
 def test_size_is_checked_before_decoding(tmp_path: Path) -> None:
     path = write(tmp_path / "a.heic", "deep")
     head, rest = path.read_bytes().split(b"ispe\0\0\0\0", 1)

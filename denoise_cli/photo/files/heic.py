@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import PIPE
-from threading import Timer
+from threading import Event, Timer
 
 import numpy as np
 import pyvips
@@ -50,10 +49,11 @@ def decode(source: Path | bytes, limits: Limits) -> pyvips.Image:
         ImageError: Damaged, or too large.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
-    command = [sys.executable, heic_process.__file__]
+    # -P: the modules beside it are not to be taken for libraries of their names.
+    command = [sys.executable, "-P", heic_process.__file__]
     with (
         subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process,
-        _ended_after(process, _SECONDS),
+        _ended_after(process, _SECONDS) as late,
     ):
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         try:
@@ -66,9 +66,11 @@ def decode(source: Path | bytes, limits: Limits) -> pyvips.Image:
             process.stdin.close()
             pixels = np.load(io.BytesIO(process.stdout.read()))
         except (ValueError, OSError, EOFError) as error:
-            reason = _reason(process)
+            reason = f"its decoder took more than {_SECONDS} s" if late.is_set() else _reason(process)
             raise ImageError(f"{limits.name} is a damaged HEIC file ({reason}).") from error
         finally:
+            with suppress(OSError):  # Again, where the process ended before it had read all.
+                process.stdin.close()
             process.kill()
     image = pyvips.Image.new_from_array(pixels)
     image = _as_meant(image, source, multiplied=found["premultiplied"])
@@ -77,11 +79,18 @@ def decode(source: Path | bytes, limits: Limits) -> pyvips.Image:
 
 
 @contextmanager
-def _ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
-    timer = Timer(seconds, process.kill)
+def _ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[Event]:
+    """Kill the process when its time is over; yields what is set then."""
+    late = Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = Timer(seconds, end)
     timer.start()
     try:
-        yield
+        yield late
     finally:
         timer.cancel()
 
@@ -90,9 +99,7 @@ def _reason(process: subprocess.Popen[bytes]) -> str:
     """Why a process that said nothing more has ended."""
     assert process.stderr is not None
     lines = process.stderr.read().decode(errors="replace").split("\n")
-    if process.wait() == -signal.SIGKILL:
-        return f"its decoder took more than {_SECONDS} s"
-    return "its decoder crashed" if process.returncode < 0 else lines[-2] if len(lines) > 1 else "cut short"
+    return "its decoder crashed" if process.wait() < 0 else lines[-2] if len(lines) > 1 else "cut short"
 
 
 def _as_meant(image: pyvips.Image, source: Path | bytes, *, multiplied: bool) -> pyvips.Image:

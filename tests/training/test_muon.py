@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from denoise_cli.training.muon import Muon, orthogonalise
+from denoise_cli.training.optim import restore_optimizer
 
 
 def _losses_equal(
@@ -66,6 +67,16 @@ def test_a_kernel_is_a_matrix_of_its_outputs() -> None:
     for parameter in (kernel, flat):
         Muon([parameter], lr=0.1).step()
     torch.testing.assert_close(kernel.detach().flatten(1), flat.detach())
+
+
+def test_it_goes_on_from_its_state_as_if_never_stopped() -> None:
+    model = nn.Sequential(nn.Linear(48, 40), nn.Linear(40, 3))
+    other = copy.deepcopy(model)
+    whole, first = (Muon(each.parameters(), lr=0.01, weight_decay=0.1) for each in (model, other))
+    _losses_equal(model, other, whole, first)
+    second = Muon(other.parameters(), lr=0.01, weight_decay=0.1)
+    restore_optimizer(second, copy.deepcopy(first.state_dict()))
+    _losses_equal(model, other, whole, second)
 
 
 def test_nothing_changes_without_a_gradient() -> None:

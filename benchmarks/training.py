@@ -36,6 +36,7 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
 from denoise_cli.training.data import Data, load_data
+from denoise_cli.training.run import SilentReporter
 from denoise_cli.training.trainer import Trainer
 
 Step = Callable[[], None]
@@ -101,7 +102,7 @@ class OurLoop:
             model or own,
             device,
             SINGLE_PROCESS,
-            _Silent(),
+            SilentReporter(),
         )
         self._trainer.model.train()
         self.model = self._trainer.model
@@ -109,13 +110,6 @@ class OurLoop:
     def step(self) -> None:
         self._trainer._train_step()
         self._trainer.step += 1
-
-
-class _Silent:
-    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None: ...
-    def step(self, step: int, loss: float, images_per_second: float) -> None: ...
-    def validation(self, step: int, scores: dict[str, float], best: bool) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 def rate(step: Step, batches: int, batch_size: int, device: torch.device) -> float:

@@ -85,9 +85,10 @@ def train(
     Raises:
         ConfigError, DataError, OutputExists, TrainingError: As the command says.
     """
+    from denoise_cli.training.run import SilentReporter
     from denoise_cli.training.run import train as run
 
-    result = run(_config(TrainConfig, config, settings), _Quiet(), resume=resume, overwrite=overwrite)
+    result = run(_config(TrainConfig, config, settings), SilentReporter(), resume=resume, overwrite=overwrite)
     assert result is not None, "of another process than the first"
     return result
 
@@ -198,12 +199,3 @@ def _dotted(settings: Settings, above: str = "") -> dict[str, Any]:
 @contextmanager
 def _silent(_title: str, _total: int) -> Iterator[Callable[[int], None]]:
     yield lambda count: None
-
-
-class _Quiet:
-    """A reporter that says nothing; `metrics.jsonl` in the run folder has it all."""
-
-    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None: ...
-    def step(self, step: int, loss: float, images_per_second: float) -> None: ...
-    def validation(self, step: int, scores: dict[str, float], best: bool) -> None: ...
-    def note(self, text: str) -> None: ...

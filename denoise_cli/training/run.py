@@ -114,7 +114,7 @@ def train(
         architecture, model = build_model(config, data)
         if architecture.guidance == "oracle":
             data = with_classes(data, architecture.classes)
-        shown = reporter if world.is_main else _Silent()
+        shown = reporter if world.is_main else SilentReporter()
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
         if resume:
             trainer.restore()
@@ -163,8 +163,8 @@ def _report_skipped(data: Data, reporter: Reporter) -> None:
         reporter.note(f"{left_out(len(data.skipped))}:\n  {named}{more}")
 
 
-class _Silent:
-    """The reporter of all processes but the first."""
+class SilentReporter:
+    """Says nothing: for all processes but the first, and for callers from Python."""
 
     def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
         pass

@@ -17,7 +17,7 @@ from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.batches import Batches, WeightedSource
 from denoise_cli.training.data import load_data
-from denoise_cli.training.run import _Silent, train
+from denoise_cli.training.run import SilentReporter, train
 
 
 def negatives(count: int = 8, size: tuple[int, int] = (20, 28)) -> ImageSource:
@@ -111,7 +111,7 @@ def test_a_run_learns_the_noise_of_its_pairs(tmp_path: Path) -> None:
         validate_every=60,
         out=tmp_path / "run",
     )
-    assert train(config, _Silent()) is not None
+    assert train(config, SilentReporter()) is not None
     run = RunFolder(tmp_path / "run")
     # Nothing named a noise: the pairs did.
     assert "noise: real" in run.config.read_text()

@@ -47,7 +47,7 @@ def test_streamed_training_equals_training_from_memory(
 
         monkeypatch.setattr(training_run, "load_data", load)
         run = config.model_copy(update=common | {"out": tmp_path / name})
-        result = training_run.train(run, training_run._Silent())
+        result = training_run.train(run, training_run.SilentReporter())
         assert result is not None
         assert result.steps == 7
         weights.append(load_file(tmp_path / name / "last.safetensors"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -11,13 +10,9 @@ from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
-from denoise_cli.photo.runtimes.base import checked
+from denoise_cli.photo.runtimes.base import WINDOW_BYTES, checked, usable_cores
 from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.shapes import read_fitting
-
-# Bytes for one window. Larger windows waste less on halos; with these, a photo of 100 megapixels
-# stays under 1 GB in all.
-WINDOW_BYTES = 500_000_000
 
 
 class OnnxRuntime:
@@ -73,10 +68,3 @@ def _reserve_memory() -> None:
         place,
         ort.OrtArenaCfg({"initial_chunk_size_bytes": 2 * WINDOW_BYTES, "max_dead_bytes_per_chunk": 1 << 20}),
     )
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: fewer than the machine's inside a container or a job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

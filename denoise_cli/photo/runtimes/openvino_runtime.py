@@ -12,8 +12,7 @@ from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.photo.pixels.types import Array
-from denoise_cli.photo.runtimes.base import checked
-from denoise_cli.photo.runtimes.onnx_cpu import WINDOW_BYTES, usable_cores
+from denoise_cli.photo.runtimes.base import WINDOW_BYTES, checked, usable_cores
 from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.shapes import read_fitting
 

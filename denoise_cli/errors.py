@@ -14,9 +14,11 @@ class DenoiseError(Exception):
     Attributes:
         hint: What to do next, usually a command to type; may be empty.
         exit_code: 1 when the work failed, 2 when the request was wrong.
+        asked_for: Whether the user asked for this end, so that nothing is wrong.
     """
 
     exit_code = 1
+    asked_for = False
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -2,9 +2,12 @@
 
 config.yaml          the resolved config
 metrics.jsonl        one JSON object per event: train, validation, done, interrupted, failed
+metrics.csv          the same, a row for each step at which something was measured
 last.safetensors     weights of the last validation
 best.safetensors     weights of the best validation (held-out images only)
 curve.png            loss and validation score by step
+samples/             a few validation pictures as the network cleaned them at each validation
+tensorboard/         event files, where that is asked for
 noise.yaml           noise measured in photos, where it is trained with that
 checkpoints/         training state to continue from
 lock                 held by the process that trains, as long as it lives
@@ -65,6 +68,22 @@ class RunFolder:
         return self.path / "curve.png"
 
     @property
+    def table(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def sample(self, step: int) -> Path:
+        """Pictures of the validation after this step."""
+        return self.samples / f"step-{step:08d}.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
     def noise(self) -> Path:
         """What was measured in photos, where it is trained with noise like theirs."""
         return self.path / "noise.yaml"
@@ -105,6 +124,9 @@ class RunFolder:
         """Drop the events of steps that a resumed run does again."""
         kept = [row for row in self.events() if row.get("step", 0) <= step and row["event"] != "done"]
         write_atomic(self.metrics, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        for path in self.samples.glob("step-*.png"):
+            if path.stem.removeprefix("step-").isdigit() and path > self.sample(step):
+                path.unlink(missing_ok=True)
 
     @property
     def is_finished(self) -> bool:

@@ -1,4 +1,4 @@
-"""Names that others chose, as text: on a terminal, in Markdown, in a chart, in a file's name.
+"""Names that others chose, as text: on a terminal, in Markdown, in a chart, in a file's name; times.
 
 Names of files, classes, noises and models come from folders and files of any origin. None may move a
 terminal's cursor, end a table's cell, be set as a formula or lead out of a folder.
@@ -36,3 +36,12 @@ def in_chart(text: str) -> str:
 def in_file_name(text: str) -> str:
     """The text as a part of a file's name: letters, digits and a few marks; never a path."""
     return _FILE_NAME.sub("-", text.replace(":", ""))[:100]
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `40 s`, `12 minutes`, `3.5 hours`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -117,12 +117,16 @@ def furnish(folder: Path) -> None:
     save(folder / "photo.jpg", photo)
     save(folder / "scan.tif", skimage.data.coffee())
     for index, crop in enumerate(crops(160, 4)):
-        for name in ("holiday", "photos", "CBSD68", "data/photos", "data/bsds432"):
-            save(folder / name / f"{index}.{'jpg' if name == 'holiday' else 'png'}", crop)
+        for name in ("photos", "CBSD68", "data/photos", "data/bsds432"):
+            save(folder / name / f"{index}.png", crop)
         for name in ("pairs", "data/real-pairs"):
             for part in ("train", "test"):
                 save(folder / name / part / "clean" / f"{index}.png", crop)
                 save(folder / name / part / "noisy" / f"{index}.png", with_noise(crop, index))
+    # As a camera writes them: large, soft and noisy, with flat parts to measure noise in.
+    for index, whole in enumerate((photo, skimage.data.coffee(), skimage.data.chelsea())):
+        large = Image.fromarray(whole).resize((900, 900), Image.Resampling.BICUBIC)
+        save(folder / "holiday" / f"{index}.jpg", with_noise(np.asarray(large), index))
     # So many that the fiftieth part that recipes hold out is two pictures.
     for index, crop in enumerate(crops(96, 12 * len(CLASSES))):
         label = CLASSES[index % len(CLASSES)]

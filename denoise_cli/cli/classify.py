@@ -13,8 +13,8 @@ from denoise_cli.cli.console import console, make_table
 from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
-from denoise_cli.errors import UsageError, WeightsError, counted
-from denoise_cli.models.registry import CLASSIFIERS
+from denoise_cli.errors import UsageError, WeightsError, counted, quoted
+from denoise_cli.models.registry import CLASSIFIERS, denoiser_info, guided_names
 
 if TYPE_CHECKING:
     from denoise_cli.evaluation.report.summaries import ClassifierSummary
@@ -34,6 +34,7 @@ def classify(
     steps: Annotated[str | None, _option("steps")] = None,
     batch_size: Annotated[str | None, _option("batch_size")] = None,
     lr: Annotated[str | None, _option("optim.lr")] = None,
+    patience: Annotated[str | None, _option("patience")] = None,
     eval_only: Annotated[bool, typer.Option("--eval-only", help="Test without training.")] = False,
     image: Annotated[Path | None, typer.Option(help="Name what is in this picture instead.")] = None,
     weights: Annotated[
@@ -51,6 +52,7 @@ def classify(
     seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
+    log: Annotated[str | None, _option("log", panel=RUN)] = None,
     output: Annotated[Path | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
@@ -74,8 +76,9 @@ def classify(
             "--steps": steps,
             "--batch-size": batch_size,
             "--lr": lr,
+            "--patience": patience,
         }
-        training |= {"--compile": compile, "--resume": resume}
+        training |= {"--compile": compile, "--log": log, "--resume": resume}
         options.check_effective(
             training, f"with {'--image' if image else '--eval-only'}, which trains nothing", "Leave it out."
         )
@@ -95,9 +98,11 @@ def classify(
         "steps": steps,
         "batch_size": batch_size,
         "optim.lr": lr,
+        "patience": patience,
         "seed": seed,
         "device": device,
         "compile": compile,
+        "log": log,
         "out": output if resume is None else resume,
     }
     if weights is not None:
@@ -122,6 +127,9 @@ def classify(
         settings = settings.model_copy(update={"data": settings.data.model_copy(update=first)})
     if path is not None:
         _test(settings, path, denoiser, folder, overwrite or not eval_only, as_json)
+        guided = [name for name in guided_names() if denoiser_info(name).classifier == settings.model]
+        if guided and not eval_only:
+            console.note(f"Next: denoise train {guided[0]} --classifier {quoted(settings.folder)}")
 
 
 def _held_by(weights: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from shlex import quote
@@ -23,9 +23,12 @@ from rich.text import Text
 
 from denoise_cli.errors import DenoiseError, ModelWarning, UsageError
 from denoise_cli.files import nan_to_none
-from denoise_cli.text import printable
+from denoise_cli.text import duration, printable
 
 _PLAIN_SECONDS = 10.0
+# How long the speed of training is measured, and how much must be left to be worth a line.
+_MEASURE_SECONDS = 5.0
+_WORTH_TELLING = 20.0
 # Names of packages whose modules are called otherwise.
 _TITLES = {"torch": "PyTorch", "skimage": "scikit-image", "PIL": "Pillow", "pywt": "PyWavelets"}
 
@@ -180,20 +183,27 @@ class TrainingDisplay:
         self._console = console
         self._advance = Advance()
         self._stack: Any = None
-        self._step = self._epoch_steps = 0
+        self._step = self._epoch_steps = self._total = 0
+        # Step and time when the first ones, which also warm the machine up, are done.
+        self._begun: tuple[int, float] | None = None
+        self._told = False
 
-    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
+    def start(self, title: str, about: Sequence[str], total: int, done: int, steps_per_epoch: int) -> None:
         """Training begins at step `done` of `total`."""
         self._console.note(f"Run folder: {title}")
+        for line in about:
+            self._console.note(line)
         self._stack = self._console.progress("Training", total)
         self._advance = self._stack.__enter__()
-        self._step, self._epoch_steps = 0, steps_per_epoch
+        self._step, self._epoch_steps, self._total = 0, steps_per_epoch, total
+        self._begun, self._told = None, False
         self._move_to(done, "")
 
     def step(self, step: int, loss: float, images_per_second: float) -> None:
         """Called about once a second."""
         epoch = step / self._epoch_steps
         self._move_to(step, f"epoch {epoch:.1f}  loss {loss:.5f}  {images_per_second:.0f} images/s")
+        self._tell_duration(step)
 
     def validation(self, step: int, scores: Mapping[str, float], best: bool) -> None:
         """Called after each validation."""
@@ -211,6 +221,19 @@ class TrainingDisplay:
             self._stack.__exit__(None, None, None)
             self._stack = None
 
+    def _tell_duration(self, step: int) -> None:
+        """Say once how long training will take, by the speed of its own first steps."""
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = step, now
+        first, start = self._begun
+        if self._told or now - start < _MEASURE_SECONDS:
+            return
+        self._told = True
+        left = (self._total - step) * (now - start) / (step - first)
+        if left > _WORTH_TELLING:
+            self._console.note(f"Expected: about {duration(left)} of training.")
+
     def _move_to(self, step: int, extra: str) -> None:
         self._advance(step - self._step, extra)
         self._step = step
@@ -226,6 +249,10 @@ def make_table(title: str, *columns: str) -> Table:
 
 def exit_code_of(error: BaseException, console: Console) -> int | None:
     """Report an error that a user can understand and return the exit code; None for a bug."""
+    if isinstance(error, DenoiseError) and error.asked_for:
+        console.note(str(error))
+        console.note(error.hint)
+        return error.exit_code
     if isinstance(error, DenoiseError):
         console.error(str(error), error.hint)
         return error.exit_code

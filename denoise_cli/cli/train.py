@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from denoise_cli.cli import options
 from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.cli.options import IMAGES, RUN
-from denoise_cli.config import RunConfig, TrainConfig, load_config
-from denoise_cli.errors import UsageError
+from denoise_cli.config import RunConfig, TestConfig, TrainConfig, load_config
+from denoise_cli.errors import UsageError, quoted
 from denoise_cli.models.registry import denoiser_info, either, guided_names
+from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 
 _option = partial(options.option, TrainConfig)
@@ -28,10 +30,12 @@ def train(
     steps: Annotated[str | None, _option("steps")] = None,
     batch_size: Annotated[str | None, _option("batch_size")] = None,
     lr: Annotated[str | None, _option("optim.lr")] = None,
+    patience: Annotated[str | None, _option("patience")] = None,
     classifier: Annotated[str | None, _option("classifier")] = None,
     seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
+    log: Annotated[str | None, _option("log", panel=RUN)] = None,
     output: Annotated[Path | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
@@ -52,10 +56,12 @@ def train(
         "steps": steps,
         "batch_size": batch_size,
         "optim.lr": lr,
+        "patience": patience,
         "classifier": classifier,
         "seed": seed,
         "device": device,
         "compile": compile,
+        "log": log,
         "out": output if resume is None else resume,
     }
     file = config_file(config, resume, output)
@@ -66,7 +72,19 @@ def train(
             f"on {settings.model}, which no classifier guides",
             f"Leave it out, or train {either(guided_names())}.",
         )
-    run(settings, resume is not None, overwrite)
+    if run(settings, resume is not None, overwrite) is not None:
+        console.note(f"Next: {_next_command(settings)}")
+
+
+def _next_command(config: TrainConfig) -> str:
+    """What to do with a finished run: score it, or clean a photo where there is no one data set to score."""
+    weights = f"--weights {quoted(config.folder)}"
+    if config.data.mix:
+        return f"denoise denoise-image PHOTO {weights}"
+    where = "" if config.data.data_dir is None else f" --data-dir {quoted(config.data.data_dir)}"
+    noise = config.scoring_noise
+    under = "" if noise in {TestConfig.field_of("noise").default, REAL.name} else f" --noise {quote(noise)}"
+    return f"denoise test {weights} --dataset {quote(config.data.dataset)}{where}{under}"
 
 
 def config_file(config: str | None, resume: Path | None, output: Path | None) -> str | None:

@@ -144,6 +144,10 @@ class RunConfig(Section):
     """Epochs between validations."""
     save_seconds: float = Field(300.0, ge=0)
     """Seconds between saved training states; the state is also saved after each validation."""
+    patience: int | None = Field(None, gt=0)
+    """Stop after so many validations without a better score (default: never before the last step)."""
+    log: Literal["tensorboard", "wandb", "trackio"] | None = None
+    """Send scores to a tracker as well, while training goes on: tensorboard, wandb or trackio."""
     validate_noise: str | None = None
     """Noise of the validation images (default: `noise`; `basic` where that is a mixture)."""
 
@@ -202,6 +206,8 @@ class TrainConfig(RunConfig):
     """Source of a guided model's guidance, and how it enters: guidance.source, guidance.injection."""
     loss: Literal["mse", "l1", "charbonnier", "psnr"] = "mse"
     """Training loss: mse, l1, charbonnier or psnr (each picture's, so that weak noise counts as much)."""
+    samples: int = Field(4, ge=0, le=64)
+    """Validation pictures that `samples/` shows at each validation; 0 shows none."""
 
     @field_validator("model")
     @classmethod

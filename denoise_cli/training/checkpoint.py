@@ -37,6 +37,8 @@ class Checkpoint:
     """Of the network; None in checkpoints of earlier versions, as in the next."""
     images: str | None = None
     """`Data.fingerprint`."""
+    stale: int = 0
+    """Validations since the best one."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -1,11 +1,13 @@
-"""The loss and score curves of a run, as a picture in its folder."""
+"""The losses and scores of a run in its folder: curves as a picture, a table for spreadsheets."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from typing import Literal
 
-from denoise_cli.files import atomic_write_path
+from denoise_cli.files import atomic_write_path, write_atomic
 from denoise_cli.runs import RunFolder
 
 
@@ -28,6 +30,17 @@ def draw_curve(run: RunFolder) -> None:
     right.set_ylabel("validation accuracy" if accuracy else "validation PSNR (dB)", color="tab:red")
     with atomic_write_path(run.curve) as path:
         figure.savefig(path, dpi=110)
+
+
+def write_table(run: RunFolder) -> None:
+    """Write `metrics.csv` from the run's log: a row for each logged event with numbers, in order."""
+    rows = [row for row in run.events() if row["event"] in {"train", "validation"}]
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_atomic(run.table, text.getvalue().encode())
 
 
 def loss_scale(losses: Sequence[float]) -> Literal["log", "linear"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from denoise_cli.config import CompareConfig
 from denoise_cli.devices import device_name, resolve_device
 from denoise_cli.errors import counted
+from denoise_cli.text import duration
 from denoise_cli.training.estimate import Estimate, Estimator
 from denoise_cli.training.plan_grid import PlannedRun, plan_cells, training_folder
 from denoise_cli.training.plan_guidance import plan_guided
@@ -47,7 +48,7 @@ def _time_line(config: CompareConfig, estimates: Sequence[Estimate]) -> str:
         return "Time: not known, since the images are not there."
     device = device_name(resolve_device(config.device))
     return (
-        f"Training time: about {_duration(sum(known))} in one process on {device}, from a few steps of each "
+        f"Training time: about {duration(sum(known))} in one process on {device}, from a few steps of each "
         "network measured now; other work on the machine makes it longer."
     )
 
@@ -58,11 +59,3 @@ def _disk_line(folder: Path, estimates: Sequence[Estimate]) -> str:
     free = shutil.disk_usage(place).free
     short = " That is not enough." if needed > free else ""
     return f"Disk space: about {needed / 1e6:,.0f} MB of {free / 1e9:,.1f} GB that are free.{short}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} minutes"
-    return f"{seconds / 3600:.1f} hours"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
 from denoise_cli.training.checkpoint import list_checkpoints
-from denoise_cli.training.curve import draw_curve
+from denoise_cli.training.curve import draw_curve, write_table
 from denoise_cli.training.data import Data, load_data, memory_share, with_classes
+from denoise_cli.training.loggers import check_logger
 from denoise_cli.training.trainer import Reporter, Trainer
 
 _NAMED = 10
@@ -80,9 +81,11 @@ def train(
         OutputExists: The run folder is there and neither `resume` nor `overwrite` is given, or
             another process trains in it.
         ConfigError: A run is resumed as what it is not.
+        UsageError: The tracker to log to is not installed.
         TrainingError: It diverged, its state cannot be saved, or its checkpoints are gone.
         Interrupted: By a signal, after saving.
     """
+    check_logger(config.log)
     if (
         "noise" not in config.model_fields_set
         and not config.data.mix
@@ -118,7 +121,7 @@ def train(
         trainer = Trainer(config, run, data, architecture, model, device, world, shown)
         if resume:
             trainer.restore()
-        if world.gather(resume and run.is_finished and trainer.step >= trainer.total)[0]:
+        if world.gather(resume and run.is_finished and trainer.is_done)[0]:
             shown.note(f"{run.path} is finished at step {trainer.step}: nothing to train, nothing changed.")
         else:
             _train(trainer, run, config, changed, resume, measured)
@@ -152,6 +155,7 @@ def _train(
     finally:
         if world.is_main:
             draw_curve(run)
+            write_table(run)
             _report_skipped(trainer.data, reporter)
 
 
@@ -166,7 +170,7 @@ def _report_skipped(data: Data, reporter: Reporter) -> None:
 class SilentReporter:
     """Says nothing: for all processes but the first, and for callers from Python."""
 
-    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
+    def start(self, title: str, about: Sequence[str], total: int, done: int, steps_per_epoch: int) -> None:
         pass
 
     def step(self, step: int, loss: float, images_per_second: float) -> None:
@@ -270,7 +274,10 @@ def _take(run: RunFolder, config: RunConfig, measured: str, *, keep: bool) -> No
             run.last,
             run.best,
             run.curve,
+            run.table,
             run.noise,
+            *run.samples.glob("step-*.png"),
+            *run.tensorboard.glob("events.out.tfevents.*"),
         ):
             path.unlink(missing_ok=True)
     if measured:

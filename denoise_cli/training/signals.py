@@ -20,6 +20,8 @@ _SIGNALS = tuple(
 class Interrupted(DenoiseError):
     """A signal came; the step was finished and the state saved. Exits 130, 143, or 128 + its number."""
 
+    asked_for = True
+
     def __init__(self, signum: int, run: Path, command: str) -> None:
         super().__init__(
             f"Stopped and saved in {run}.", f"Continue with: denoise {command} --resume {quoted(run)}"

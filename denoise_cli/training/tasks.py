@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from denoise_cli.config import ClassifyConfig, TrainConfig
-from denoise_cli.data.source import Images
+from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.distributed import World
 from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.guidance_logits import guidance_logits
-from denoise_cli.evaluation.scores.scoring import score
+from denoise_cli.evaluation.scores.scoring import TEST_SEED, noisy_images, score
 from denoise_cli.models.guided import true_logits
 from denoise_cli.noise.spec import NoiseSpec
 from denoise_cli.seeds import derive_seed
@@ -35,6 +35,11 @@ class Task(Protocol):
     ) -> dict[str, float]:
         """Validation scores by name, `metric` among them."""
 
+    def samples(
+        self, model: nn.Module, source: Images, device: torch.device
+    ) -> Mapping[str, Sequence[Tensor]]:
+        """A few pictures (3, H, W) of the images last validated on, by what they show; may be none."""
+
 
 class DenoiseTask:
     """Bring the denoised picture near the clean one."""
@@ -47,6 +52,8 @@ class DenoiseTask:
         self._kind = config.loss
         self._noise = validation_noise
         self._classes = classes
+        self._samples = config.samples
+        self._logits: Tensor | None = None
         self._uses_true_labels = config.guidance.source == "oracle"
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> Tensor:
@@ -59,9 +66,29 @@ class DenoiseTask:
     def validate(
         self, model: nn.Module, source: Images, device: torch.device, world: World
     ) -> dict[str, float]:
-        logits = guidance_logits(model, self._classes, source, self._noise, device=device, world=world)
-        scores = score(model, source, self._noise, device=device, world=world, logits=logits)
+        noise = self._noise
+        self._logits = guidance_logits(model, self._classes, source, noise, device=device, world=world)
+        scores = score(model, source, noise, device=device, world=world, logits=self._logits)
         return {"psnr": float(scores.psnr.mean()), "ssim": float(scores.ssim.nanmean())}
+
+    @torch.inference_mode()
+    def samples(
+        self, model: nn.Module, source: Images, device: torch.device
+    ) -> Mapping[str, Sequence[Tensor]]:
+        """Pictures spread over the images, with the noise under which they were validated."""
+        columns: dict[str, list[Tensor]] = {"noisy": [], "denoised": [], "clean": []}
+        was_training = model.training
+        model.eval()
+        for index in evenly_spaced(len(source), self._samples):
+            clean = source.image(index).cpu()[None].float().div_(255)
+            noisy = noisy_images(source, clean, self._noise, [index], TEST_SEED)
+            inputs = noisy.to(device, memory_format=torch.channels_last)
+            extra = {} if self._logits is None else {"logits": self._logits[[index]].to(device)}
+            denoised = model(inputs, **extra).float().cpu()
+            for column, picture in zip(columns.values(), (noisy, denoised, clean), strict=True):
+                column.append(picture[0].clamp(0, 1))
+        model.train(was_training)
+        return columns if columns["clean"] else {}
 
 
 class ClassifyTask:
@@ -97,6 +124,12 @@ class ClassifyTask:
     ) -> dict[str, float]:
         result = classify_images(model, source, self._noise, device=device, world=world)
         return {"accuracy": float(result.correct.double().mean())}
+
+    def samples(
+        self, model: nn.Module, source: Images, device: torch.device
+    ) -> Mapping[str, Sequence[Tensor]]:
+        """None: what a classifier says of a picture is no picture."""
+        return {}
 
 
 def pixel_loss(kind: str, output: Tensor, target: Tensor) -> Tensor:

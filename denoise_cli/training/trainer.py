@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, Protocol
 
 import torch
@@ -13,13 +14,16 @@ from torch import Tensor, nn
 from denoise_cli.config import RunConfig, TrainConfig
 from denoise_cli.devices import autocast, device_name, resolve_precision
 from denoise_cli.distributed import World
-from denoise_cli.errors import ConfigError, TrainingError, quoted
+from denoise_cli.errors import ConfigError, TrainingError, counted, quoted
+from denoise_cli.evaluation.report.picture_grid import save_grid
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.batches import Batches, Prefetcher, on_device
 from denoise_cli.training.build import build_task
 from denoise_cli.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
+from denoise_cli.training.curve import draw_curve
 from denoise_cli.training.data import Data
+from denoise_cli.training.loggers import Logger, open_logger
 from denoise_cli.training.meter import Meter
 from denoise_cli.training.optim import (
     build_optimizer,
@@ -28,12 +32,15 @@ from denoise_cli.training.optim import (
     restore_average,
     restore_optimizer,
 )
+from denoise_cli.training.overview import describe_run
 from denoise_cli.training.parallel import WrappedModel
 from denoise_cli.training.signals import Interrupted, catch_signals
 from denoise_cli.weights.files import save_weights
 from denoise_cli.weights.header import WeightsHeader
 
 LOG_SECONDS = 1.0
+# Between drawings of the curve while training goes on: it takes about as long as a few steps.
+CURVE_SECONDS = 30.0
 # Steps between checks for a stop, because agreeing on one waits for the device.
 STOP_EVERY = 10
 
@@ -41,8 +48,8 @@ STOP_EVERY = 10
 class Reporter(Protocol):
     """Shows progress; the console implements it."""
 
-    def start(self, title: str, total: int, done: int, steps_per_epoch: int) -> None:
-        """Training begins at step `done` of `total`."""
+    def start(self, title: str, about: Sequence[str], total: int, done: int, steps_per_epoch: int) -> None:
+        """Training begins at step `done` of `total`; `about` is what there is to know of it, as lines."""
 
     def step(self, step: int, loss: float, images_per_second: float) -> None:
         """Called about once a second."""
@@ -69,6 +76,7 @@ class Trainer:
         reporter: Reporter,
     ) -> None:
         _check_batch_size(config, world)
+        _check_patience(config, data)
         self.config, self.run_folder, self.data, self.reporter = config, run, data, reporter
         self.architecture, self.device, self.world = architecture, device, world
         self.task = build_task(config, architecture)
@@ -77,6 +85,10 @@ class Trainer:
         self.total = config.steps or math.ceil((config.epochs or 10) * data.images / config.batch_size)
         self.step, self.seconds, self.resumed = 0, 0.0, False
         self.best: float | None = None
+        # Validations since the best one.
+        self.stale = 0
+        self.logger: Logger | None = None
+        self.curve_drawn = time.monotonic()
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.model, config.optim, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
@@ -105,16 +117,18 @@ class Trainer:
         """
         every = max(1, round(min(self.config.validate_every * self.steps_per_epoch, self.total)))
         scores: dict[str, float] = {}
-        with catch_signals() as received:
-            if self.resumed and self.world.is_main and self.step < self.total:
-                self.run_folder.forget_after(self.step)
-            more = {"changed": changed} if changed else {}
-            self._event("start", device=device_name(self.device), processes=self.world.size, **more)
-            self.reporter.start(str(self.run_folder.path), self.total, self.step, self.steps_per_epoch)
+        if self.resumed and self.world.is_main and not self.is_done:
+            self.run_folder.forget_after(self.step)
+        more = {"changed": changed} if changed else {}
+        self._event("start", device=device_name(self.device), processes=self.world.size, **more)
+        with catch_signals() as received, self._logging():
+            self.reporter.start(
+                str(self.run_folder.path), describe_run(self), self.total, self.step, self.steps_per_epoch
+            )
             meter = Meter(self.config.batch_size, self.device)
             saved = time.monotonic()
             self._train_mode()
-            while self.step < self.total:
+            while not self.is_done:
                 meter.add(self._train_step())
                 self.step += 1
                 if meter.seconds >= LOG_SECONDS:
@@ -138,7 +152,34 @@ class Trainer:
                 # Resumed at its final step without ever having been validated: write the weights now.
                 scores = self._validate()
             self._save()
-        self._event("done", **scores)
+            early = {"stopped_early": True} if self.step < self.total else {}
+            self._event("done", **scores, **early)
+        if early:
+            self.reporter.note(
+                f"No better score in {counted(self.stale, 'validation')}: stopped at step {self.step}."
+            )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last step is done, or the score has not risen for as long as `patience` allows."""
+        patience = self.config.patience
+        return self.step >= self.total or (patience is not None and self.stale >= patience)
+
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Keep the tracker of the config open in the main process."""
+        if self.world.is_main:
+            self.logger = open_logger(self.config, self.run_folder, self.step)
+        failed = True
+        try:
+            yield
+            failed = False
+        except Interrupted:
+            failed = False
+            raise
+        finally:
+            if self.logger is not None:
+                self.logger.close(failed=failed)
 
     def _train_mode(self) -> None:
         """Switch to training mode; frozen batch norms keep their statistics."""
@@ -179,7 +220,8 @@ class Trainer:
         self.seconds += seconds
         if not math.isfinite(loss):
             self._fail("loss is")
-        self._event("train", loss=loss, images_per_second=round(speed, 1))
+        rate = learning_rate(self.config.optim, self.step - 1, self.total)
+        self._event("train", loss=loss, learning_rate=rate, images_per_second=round(speed, 1))
         self.reporter.step(self.step, loss, speed)
 
     def _fail(self, what: str) -> NoReturn:
@@ -211,20 +253,39 @@ class Trainer:
             self._fail("validation score is")
         self._check_weights()
         if self.data.held_out and (self.best is None or value > self.best):
-            better, self.best = True, value
+            better, self.best, self.stale = True, value, 0
+        elif self.data.held_out:
+            self.stale += 1
         if self.world.is_main:
             save_weights(self.run_folder.last, model, self.architecture)
             if better:
                 save_weights(self.run_folder.best, model, self.architecture)
+            self._draw_samples(model)
         self._train_mode()
         self.seconds += time.perf_counter() - start
         self._event("validation", **scores)
         self.reporter.validation(self.step, scores, better)
+        if self.world.is_main and time.monotonic() - self.curve_drawn >= CURVE_SECONDS:
+            draw_curve(self.run_folder)
+            self.curve_drawn = time.monotonic()
         return scores
+
+    def _draw_samples(self, model: nn.Module) -> None:
+        """Show a few validation pictures as the network cleans them now."""
+        columns = self.task.samples(model, self.data.validation, self.device)
+        if not columns:
+            return
+        path = self.run_folder.sample(self.step)
+        with suppress(OSError):  # A disk that is full is told of where the state is saved.
+            save_grid(path, columns)
+            if self.logger is not None:
+                self.logger.picture("samples", path, self.step)
 
     def _event(self, name: str, **values: Any) -> None:
         if self.world.is_main:
             self.run_folder.log(name, step=self.step, seconds=round(self.seconds, 2), **values)
+            if self.logger is not None and name in {"train", "validation"}:
+                self.logger.scores({f"{name}/{key}": value for key, value in values.items()}, self.step)
 
     def _save(self) -> None:
         if not self.world.is_main:
@@ -240,6 +301,7 @@ class Trainer:
             seconds=self.seconds,
             classes=self.architecture.classes,
             images=self.data.fingerprint,
+            stale=self.stale,
         )
         try:
             save_checkpoint(self.run_folder.checkpoints, state)
@@ -272,7 +334,7 @@ class Trainer:
             ) from error
         if state.scaler is not None:
             self.scaler.load_state_dict(state.scaler)
-        self.step, self.seconds = state.step, state.seconds
+        self.step, self.seconds, self.stale = state.step, state.seconds, state.stale
         # Earlier versions could take a score that is no number for the best.
         self.best = None if state.best is None or math.isnan(state.best) else state.best
 
@@ -305,6 +367,14 @@ def _check_batch_size(config: RunConfig, world: World) -> None:
         raise ConfigError(
             "With guidance.source `shuffled` each picture is told of another of its batch, which has one.",
             "Use --batch-size 2 or more for each process.",
+        )
+
+
+def _check_patience(config: RunConfig, data: Data) -> None:
+    if config.patience is not None and not data.held_out:
+        raise ConfigError(
+            "`patience` stops by the score on pictures held out, and data.holdout is 0.",
+            "Leave --patience out, or hold some out: --set data.holdout=0.05.",
         )
 
 

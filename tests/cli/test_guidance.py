@@ -37,6 +37,7 @@ def save_guided(folder: Path, source: GuidanceSource, injection: str = "concat")
     return folder
 
 
+@pytest.mark.slow
 def test_all_sources_are_trained_scored_and_drawn_again(
     denoise: Command, image_folder: Path, tmp_path: Path
 ) -> None:

@@ -27,11 +27,13 @@ def test_a_run_can_be_tested_listed_and_used(
     run = tmp_path / "runs" / "cae-images-basic-bn-s3"
     assert {path.name for path in run.iterdir()} == {
         "config.yaml",
+        "metrics.csv",
         "metrics.jsonl",
         "last.safetensors",
         "best.safetensors",
         "checkpoints",
         "curve.png",
+        "samples",
     }
     resolved = yaml.safe_load((run / "config.yaml").read_text())
     assert (resolved["model"], resolved["seed"], resolved["optim"]["lr"]) == ("cae", 3, 0.001)

@@ -50,6 +50,7 @@ def test_a_file_that_is_no_card(tmp_path: Path) -> None:
             read_card(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", BUNDLED, ids=lambda entry: entry.name)
 @pytest.mark.parametrize("noise", ["basic", "intense"])
 def test_the_scores_of_the_card_are_reproduced(entry: Bundled, noise: str) -> None:

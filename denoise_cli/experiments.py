@@ -147,28 +147,39 @@ def export(
     *,
     batch_norm: bool = True,
     overwrite: bool = False,
+    opset: int = 18,
+    half: bool = False,
 ) -> Path:
-    """Write a denoiser as one file for other programs, as `denoise export` does.
+    """Write a denoiser for other programs, as `denoise export` does.
 
     Args:
         model: A model with bundled weights, a weight file or a run folder; None is the default.
-        output: `NAME.onnx`, or `NAME.dtmodel` for darktable.
+        output: `NAME.onnx`; `NAME.dtmodel` for darktable; a name without ending for a folder as the
+            Hugging Face hub has it.
         batch_norm: Take bundled weights with or without batch norm.
         overwrite: Replace `output`.
+        opset: Version of ONNX's operator set, 15 to 23.
+        half: Store ONNX weights as float16.
 
     Returns:
         `output`.
 
     Raises:
-        OutputExists, WeightsError, UnknownName: As the command says.
+        OutputExists, WeightsError, UnknownName, UsageError: As the command says.
     """
     from denoise_cli.onnx.darktable import SUFFIX, export_darktable
     from denoise_cli.onnx.export import export_onnx
     from denoise_cli.photo.runtimes.load import find_named
+    from denoise_cli.weights.hub import export_folder
 
     target = Path(output)
-    write = export_darktable if target.suffix.lower() == SUFFIX else export_onnx
-    write(find_named(model, batch_norm), target, overwrite=overwrite)
+    weights = find_named(model, batch_norm)
+    if target.suffix.lower() == SUFFIX:
+        export_darktable(weights, target, overwrite=overwrite)
+    elif target.suffix:
+        export_onnx(weights, target, overwrite=overwrite, opset=opset, half=half)
+    else:
+        export_folder(weights, target, overwrite=overwrite)
     return target
 
 

@@ -9,6 +9,7 @@ curve.png            loss and validation score by step
 samples/             a few validation pictures as the network cleaned them at each validation
 tensorboard/         event files, where that is asked for
 noise.yaml           noise measured in photos, where it is trained with that
+card.json            what there is to know of the weights, once training has come to its end
 checkpoints/         training state to continue from
 lock                 held by the process that trains, as long as it lives
 """
@@ -66,6 +67,10 @@ class RunFolder:
     @property
     def curve(self) -> Path:
         return self.path / "curve.png"
+
+    @property
+    def card(self) -> Path:
+        return self.path / "card.json"
 
     @property
     def table(self) -> Path:

@@ -19,7 +19,6 @@ import json
 import subprocess
 from datetime import date
 from graphlib import TopologicalSorter
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from denoise_cli.files import sha256, write_atomic
 from denoise_cli.models import count_parameters, denoiser_info
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
+from denoise_cli.training.card import describe_training, training_device
 from denoise_cli.training.run import train
 from denoise_cli.weights.card import Card
 from denoise_cli.weights.files import load_classifier, load_weights, read_state, save_weights
@@ -180,6 +180,13 @@ def history_file(config: TrainConfig | ClassifyConfig) -> Path:
     return config.folder.with_suffix(".start.json")
 
 
+def start_of(config: TrainConfig) -> dict[str, Any] | None:
+    """How the weights were trained that a run started from."""
+    history = history_file(config)
+    found: dict[str, Any] | None = json.loads(history.read_text()) if history.is_file() else None
+    return found
+
+
 def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
     """Write the run's weights as float16 with a card of measured scores."""
     device = resolve_device(config.device)
@@ -204,7 +211,9 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         "sha256": sha256(path),
         "date": date.today().isoformat(),
         "data": describe_data(config),
-        "training": describe_training(config, arguments),
+        "training": describe_training(
+            config, RunFolder(config.folder), version_of_program(arguments), start_of(config), arguments.note
+        ),
         "scores": scores,
         "reproduce": [
             f"denoise test {architecture.name}{switch} --dataset DATA/stl10-part --noise basic",
@@ -297,35 +306,10 @@ def describe_data(config: TrainConfig) -> list[dict[str, Any]]:
     return rows
 
 
-def describe_training(config: TrainConfig, arguments: argparse.Namespace) -> dict[str, Any]:
-    run = RunFolder(config.folder)
-    events = [row for row in run.events() if row["event"] == "train"]
-    times = [row["time"] for row in events]
-    # Pauses between sittings do not count.
-    seconds = sum(b - a for a, b in pairwise(times) if b - a < 120)
+def version_of_program(arguments: argparse.Namespace) -> str:
+    """The commit that trained, or the present one."""
     head = ["git", "rev-parse", "--short", "HEAD"]
-    commit = arguments.commit or subprocess.check_output(head, cwd=ROOT, text=True).strip()
-    recipe = config.model_dump(
-        mode="json", exclude={"out", "data", "device", "init", "classifier"}, exclude_defaults=True
-    )
-    history = history_file(config)
-    return {
-        "steps": events[-1]["step"],
-        "seconds": round(seconds),
-        "device": training_device(run),
-        "commit": commit,
-        "init": None if config.init is None else Path(config.init).name,
-        "start": json.loads(history.read_text()) if history.is_file() else None,
-        "recipe": recipe,
-        "augmentation": {"flip": config.data.flip, "rotate": config.data.rotate, "grey": config.data.grey},
-        "note": arguments.note,
-    }
-
-
-def training_device(run: RunFolder) -> str:
-    """What the run was trained on, by its log: this machine may be another one."""
-    devices = dict.fromkeys(str(row["device"]) for row in run.events() if row["event"] == "start")
-    return ", ".join(devices) or "unknown"
+    return arguments.commit or subprocess.check_output(head, cwd=ROOT, text=True).strip()
 
 
 def limits(classes: tuple[str, ...], scores: list[dict[str, Any]], trained_on: str) -> list[str]:

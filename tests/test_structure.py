@@ -51,7 +51,8 @@ ALLOWED = {
     "onnx.protobuf": set(),
     "onnx.layers": {"onnx.protobuf"},
     "onnx.runtime": set(),
-    "onnx": _GROUND | {"files", "models", "weights"},
+    # An exported network is compared with PyTorch on pictures of the sample.
+    "onnx": _GROUND | {"files", "models", "weights", "data"},
     "external": _GROUND | {"files", "onnx.runtime", "weights"},
     "evaluation.report": _BASE | {"evaluation.report"},
     "evaluation.scores": _BASE | {"evaluation.scores", "evaluation.report", "external"},

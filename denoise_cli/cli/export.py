@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,9 @@ import typer
 from denoise_cli.cli import options
 from denoise_cli.cli.console import console
 from denoise_cli.config import DenoiseConfig
-from denoise_cli.errors import UnknownName, UsageError
+from denoise_cli.errors import UnknownName, UsageError, quoted
 
-_FORMATS = ("onnx", "darktable")
+_FORMATS = ("onnx", "darktable", "hub")
 
 
 def export(
@@ -34,20 +35,43 @@ def export(
     batchnorm: Annotated[
         bool, options.option(DenoiseConfig, "batch_norm", "--batchnorm/--no-batchnorm")
     ] = True,
+    opset: Annotated[
+        int | None, typer.Option(help="Version of ONNX's operator set (15 to 23; default: 18).")
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store weights in half the space (ONNX: float16 weights).")
+    ] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a denoiser as one ONNX file for other programs, or as a package for darktable.
+    """Write a denoiser as one ONNX file for other programs, as a package for darktable, or for a hub.
 
-    Examples: denoise export unet -o unet.onnx; denoise export photo_unet --format darktable
+    Examples: denoise export unet -o unet.onnx; denoise export photo_unet --format darktable;
+    denoise export --weights runs/mine --format hub
     """
     from denoise_cli.onnx.darktable import SUFFIX, export_darktable
     from denoise_cli.onnx.export import export_onnx
+    from denoise_cli.onnx.protobuf import OPSET
     from denoise_cli.photo.runtimes.load import find_denoiser
     from denoise_cli.weights.header import read_header
+    from denoise_cli.weights.hub import export_folder
+    from denoise_cli.weights.store import bundled_name, find_weights, label_of
 
-    path = find_denoiser(options.one_model(model, named), batchnorm, weights)
     target = options.as_folder(output) or Path()
     kind = _format(format, target, SUFFIX)
+    onnx_only = {"--opset": opset, "--half": half}
+    if kind != "onnx":
+        options.check_effective(onnx_only, f"with --format {kind}", "Leave it out.")
+    chosen = options.one_model(model, named)
+    if kind == "hub":
+        path = find_weights(weights) if weights is not None else find_denoiser(chosen, batchnorm, None)
+        header = read_header(path)
+        if output is None:
+            target = Path(f"{label_of(path) or bundled_name(header.name, header.batch_norm)}-hub")
+        export_folder(path, target, overwrite=overwrite)
+        console.note(f"{path} -> {target}{os.sep}")
+        console.note(f"Publish it: hf upload OWNER/NAME {quoted(target)}; use it: --weights hf:OWNER/NAME")
+        return
+    path = find_denoiser(chosen, batchnorm, weights)
     if target.is_dir():
         target /= f"{read_header(path).name}{SUFFIX if kind == 'darktable' else '.onnx'}"
     if kind == "darktable":
@@ -55,13 +79,17 @@ def export(
         console.note(f"{path} -> {target}")
         console.note("In darktable: preferences, AI, import from file.")
         return
-    export_onnx(path, target, overwrite=overwrite)
+    done = export_onnx(path, target, overwrite=overwrite, opset=opset or OPSET, half=half)
     console.note(f"{path} -> {target}")
-    console.note("Input: image (1, 3, height, width), RGB in [0, 1]; output: denoised, the same.")
+    console.note("Input: image (batch, 3, height, width), RGB in [0, 1]; output: denoised, the same.")
+    if done.difference is None:
+        console.note("Not compared with PyTorch, which is not installed.")
+    else:
+        console.note(f"Largest difference from PyTorch on three pictures: {done.difference:.1e}.")
 
 
 def _format(given: str | None, target: Path, package: str) -> str:
-    """`onnx` or `darktable`; raises `UsageError` where the file's name says the other one."""
+    """What to write; raises `UsageError` where the file's name says the other one."""
     named = {package: "darktable", ".onnx": "onnx"}.get(target.suffix.lower())
     kind = (given or named or "onnx").lower()
     if kind not in _FORMATS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -102,15 +103,15 @@ def _show_published(as_json: bool) -> None:
 
 def _card(name: str, architectures: list[dict[str, Any]], weights: list[dict[str, Any]]) -> dict[str, Any]:
     """What is known of weights or, where no weights have the name, of a model."""
-    from denoise_cli.weights.store import list_bundled
+    from denoise_cli.weights.store import find_card
 
     # Of a denoiser and a classifier of one name, the denoiser, which comes first.
     rows = {letters_of(row["name"]): row for row in reversed([*architectures, *weights])}
     row = rows.get(letters_of(name))
     if row is None:
         raise UnknownName("model or weights", name, [each["name"] for each in rows.values()])
-    cards = (entry.card for entry in list_bundled() if entry.name == row["name"])
-    return {**row, **next((card.model_dump(mode="json", exclude_unset=True) for card in cards), {})}
+    card = find_card(Path(row["path"])) if "path" in row else None
+    return row if card is None else {**row, **card.model_dump(mode="json", exclude_unset=True)}
 
 
 def _show_card(name: str, card: dict[str, Any]) -> None:
@@ -124,7 +125,8 @@ def _show_card(name: str, card: dict[str, Any]) -> None:
         return
     table = make_table("Scores", "test set, noise", "images", "PSNR (dB)", "SSIM")
     for row in card["scores"]:
-        scores = (str(row["n"]), f"{row['psnr']:.2f}", f"{row['ssim']:.4f}")
+        ssim = "" if row["ssim"] is None else f"{row['ssim']:.4f}"
+        scores = (str(row["n"]), f"{row['psnr']:.2f}", ssim)
         table.add_row(f"{row['set']}, {row['noise']}", *scores)
     console.show(table)
 

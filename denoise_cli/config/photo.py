@@ -20,8 +20,8 @@ class DenoiseConfig(Section):
     batch_norm: bool = True
     """Take the weights with or without batch normalisation."""
     weights: str | None = None
-    """A weight file or run folder instead of the bundled weights, or a network of another program:
-    FILE.onnx, published weights, package.module:factory."""
+    """A weight file, run folder or hf:OWNER/NAME instead of the bundled weights, or a network of another
+    program: FILE.onnx, published weights, package.module:factory."""
     sigma: float | None = Field(None, ge=0, le=255)
     """Noise level of 255 for a network of another program that takes one (default: as measured)."""
     output: Path | None = None

@@ -17,4 +17,4 @@ def guided_unet(layers: Layers, x: str, guidance: str) -> str:
 def guidance_map(layers: Layers, classifier: Callable[[Layers, str], str], thumbnail: str, grid: int) -> str:
     """Classifier and linear layer: the map (1, 32, grid, grid) of a thumbnail (1, 3, S, S)."""
     logits = classifier(layers.within("classifier"), thumbnail)
-    return layers.reshape(layers.linear(logits, "embed"), 1, GUIDANCE_CHANNELS, grid, grid)
+    return layers.reshape(layers.linear(logits, "embed"), -1, GUIDANCE_CHANNELS, grid, grid)

@@ -16,6 +16,7 @@ from typing import Any
 from denoise_cli.errors import WeightsError
 from denoise_cli.models.registry import denoiser_info
 from denoise_cli.onnx.export import check_free, denoiser_as_onnx, write_exported
+from denoise_cli.onnx.graphs import PICTURE
 from denoise_cli.weights.header import WeightsHeader, read_header
 
 SUFFIX = ".dtmodel"
@@ -43,7 +44,7 @@ def export_darktable(weights: Path, output: Path, *, overwrite: bool) -> Weights
             "tiles would not fit together.",
             "Export another model.",
         )
-    architecture, model = denoiser_as_onnx(weights, ("input", "output"))
+    architecture, model = denoiser_as_onnx(weights, ("input", "output"), shape=PICTURE)
     manifest = _manifest(architecture)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:

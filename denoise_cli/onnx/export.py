@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from denoise_cli.errors import OutputExists, WeightsError
-from denoise_cli.files import write_atomic
+from denoise_cli.errors import OutputExists, UsageError, WeightsError
+from denoise_cli.files import sha256, write_atomic
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import denoiser_info
-from denoise_cli.onnx.graphs import PICTURE, guidance, why_no_graph
+from denoise_cli.onnx.difference import difference_from_torch
+from denoise_cli.onnx.graphs import PICTURES, guidance, why_no_graph
 from denoise_cli.onnx.layers import Layers
-from denoise_cli.onnx.protobuf import Graph
+from denoise_cli.onnx.protobuf import INT64, OPSET, OPSETS, Graph, Shape, metadata_entry
 from denoise_cli.weights.header import WeightsHeader, read_header
 from denoise_cli.weights.shapes import read_fitting
+from denoise_cli.weights.store import find_card
 
 
-def export_onnx(weights: Path, output: Path, *, overwrite: bool) -> WeightsHeader:
-    """Write the denoiser of a weight file as ONNX: `image` (1, 3, H, W) in [0, 1] to `denoised`.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What has been written.
 
-    Padding to the size multiple, cropping, and the guidance of a guided model are inside. Any
-    height and width of at least the size multiple is taken; batch norm is folded in.
+    Attributes:
+        architecture: From the header of the weight file.
+        difference: Largest difference from PyTorch on three pictures, of values in [0, 1]; None where
+            PyTorch is not installed.
+    """
+
+    architecture: WeightsHeader
+    difference: float | None
+
+
+def export_onnx(
+    weights: Path, output: Path, *, overwrite: bool, opset: int = OPSET, half: bool = False
+) -> Exported:
+    """Write the denoiser of a weight file as ONNX: `image` (N, 3, H, W) in [0, 1] to `denoised`.
+
+    Padding to the size multiple, cropping, and the guidance of a guided model are inside, so that any
+    number, height and width is taken; batch norm is folded in. The file's metadata say what it is:
+    program, architecture, noise, weights, licence, scores, and how near it comes to PyTorch.
+
+    Args:
+        opset: Version of ONNX's operator set.
+        half: Store the weights as float16; the network computes in float32.
 
     Raises:
         OutputExists: `output` is there already and may not be replaced.
+        UsageError: There is no such operator set.
         WeightsError: The weights cannot be read, or their network or guidance has no graph.
     """
+    if opset not in OPSETS:
+        raise UsageError(
+            f"Networks cannot be written in ONNX's operator set {opset}.",
+            f"Use one from {OPSETS.start} to {OPSETS.stop - 1}.",
+        )
     check_free(output, overwrite)
-    architecture, model = denoiser_as_onnx(weights, ("image", "denoised"))
+    architecture, model = denoiser_as_onnx(
+        weights, ("image", "denoised"), shape=PICTURES, opset=opset, half=half
+    )
+    difference = difference_from_torch(weights, model)
+    about = _describe(weights, architecture, difference)
+    model += b"".join(metadata_entry(key, value) for key, value in about.items())
     write_exported(output, model, overwrite)
-    return architecture
+    return Exported(architecture, difference)
 
 
 def check_free(output: Path, overwrite: bool) -> None:
@@ -49,11 +85,15 @@ def write_exported(output: Path, data: bytes, overwrite: bool) -> None:
         raise _exists_already(output) from error
 
 
-def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[WeightsHeader, bytes]:
+def denoiser_as_onnx(
+    weights: Path, names: tuple[str, str], *, shape: Shape, opset: int = OPSET, half: bool = False
+) -> tuple[WeightsHeader, bytes]:
     """The architecture of a weight file, and its whole network as `export_onnx` writes it.
 
     Args:
         names: Of the input and of the output.
+        shape: Of both.
+        opset, half: As for `export_onnx`.
     """
     architecture = read_header(weights)
     if lacking := why_no_graph(architecture):
@@ -62,11 +102,28 @@ def denoiser_as_onnx(weights: Path, names: tuple[str, str]) -> tuple[WeightsHead
             "Export weights of another model, or with predicted guidance by concat.",
         )
     info = denoiser_info(architecture.name)
-    graph = Graph()
+    graph = Graph(half=half)
     layers = Layers(graph, read_fitting(weights, architecture), architecture.batch_norm)
-    image = graph.input(names[0], PICTURE)
-    graph.output(_whole(layers, info, architecture, image), names[1], PICTURE)
-    return architecture, graph.serialize({"denoise": json.dumps(asdict(architecture))})
+    image = graph.input(names[0], shape)
+    graph.output(_whole(layers, info, architecture, image), names[1], shape)
+    return architecture, graph.serialize(version("denoise-cli"), opset)
+
+
+def _describe(weights: Path, architecture: WeightsHeader, difference: float | None) -> Mapping[str, str]:
+    """The metadata of an exported file."""
+    about = {
+        "denoise": json.dumps(asdict(architecture)),
+        "program": f"denoise-cli {version('denoise-cli')}",
+        "noise": architecture.noise,
+        "weights_sha256": sha256(weights),
+    }
+    if difference is not None:
+        about["largest_difference_from_torch"] = f"{difference:.3g}"
+    card = find_card(weights)
+    if card is not None:
+        about["licence"] = card.licence
+        about["scores"] = json.dumps([score.model_dump(mode="json") for score in card.scores])
+    return about
 
 
 def _exists_already(output: Path) -> OutputExists:
@@ -79,9 +136,12 @@ def _whole(layers: Layers, info: ModelInfo, architecture: WeightsHeader, image: 
     size = graph.add("Shape", image, start=2)
     multiple = graph.constant(np.array([info.size_multiple], np.int64))
     missing = graph.add("Mod", graph.add("Neg", size), multiple)
+    # A side that is too short to be mirrored repeats its edge instead, as `models.padding` says.
+    mirrored = graph.add("Mul", missing, graph.add("Cast", graph.add("Greater", size, missing), to=INT64))
     begin = graph.constant(np.zeros(6, np.int64))
-    pads = graph.add("Concat", begin, missing, axis=0)
-    padded = graph.add("Pad", image, pads, mode="reflect")
+    padded = graph.add("Pad", image, graph.add("Concat", begin, mirrored, axis=0), mode="reflect")
+    repeated = graph.add("Concat", begin, graph.add("Sub", missing, mirrored), axis=0)
+    padded = graph.add("Pad", padded, repeated, mode="edge")
     inputs = [padded]
     if info.classifier is not None:
         inputs.append(_guidance(layers, info, architecture.image_size, image, padded))

@@ -15,6 +15,7 @@ from denoise_cli.onnx.protobuf import Graph
 from denoise_cli.weights.header import WeightsHeader
 
 PICTURE = (1, 3, "height", "width")
+PICTURES = ("batch", 3, "height", "width")
 
 
 def why_no_graph(architecture: WeightsHeader) -> str:

@@ -97,7 +97,7 @@ class Layers:
 
     def linear(self, x: str, name: str) -> str:
         """Fully connected layer on (B, features)."""
-        weight, bias = (self.graph.constant(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+        weight, bias = (self.graph.weight(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
         return self.graph.add("Gemm", x, weight, bias, transB=1)
 
     def relu(self, x: str) -> str:
@@ -127,7 +127,7 @@ class Layers:
     def _convolve(
         self, operator: str, x: str, weight: Array, bias: Array, *, strides: list[int], pads: list[int]
     ) -> str:
-        names = self.graph.constant(weight), self.graph.constant(bias)
+        names = self.graph.weight(weight), self.graph.weight(bias)
         kernel = list(weight.shape[2:])
         return self.graph.add(operator, x, *names, kernel_shape=kernel, strides=strides, pads=pads)
 

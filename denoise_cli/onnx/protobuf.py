@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 IR_VERSION = 8
 OPSET = 18
-_FLOAT, _INT64 = 1, 7
-_DATA_TYPES = {np.dtype(np.float32): _FLOAT, np.dtype(np.int64): _INT64}
+# Versions of the operator set in which all operators that networks use have the same form.
+OPSETS = range(15, 24)
+INT64 = 7
+_FLOAT, _FLOAT16 = 1, 10
+_DATA_TYPES = {
+    np.dtype(np.float32): _FLOAT,
+    np.dtype(np.int64): INT64,
+    np.dtype(np.float16): _FLOAT16,
+}
 _VARINT, _FIXED32, _BYTES = 0, 5, 2
 
 Attribute = int | float | str | Sequence[int]
@@ -23,11 +30,17 @@ Shape = Sequence[int | str]
 
 
 class Graph:
-    """A network under construction: operators are added in the order of computation."""
+    """A network under construction: operators are added in the order of computation.
 
-    def __init__(self) -> None:
+    Args:
+        half: Store weights as float16. They are cast when the file is loaded: the network computes in
+            float32 wherever it runs.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
         self._parts: list[bytes] = []
         self._count = 0
+        self._half = half
 
     def input(self, name: str, shape: Shape) -> str:
         """Declare a float input; a string in the shape names a free dimension."""
@@ -39,7 +52,7 @@ class Graph:
         self._parts.append(_message(1, _node("Identity", [value], [name], {})))
         self._parts.append(_message(12, _value_info(name, shape)))
 
-    def constant(self, array: NDArray[np.float32] | NDArray[np.int64]) -> str:
+    def constant(self, array: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int64]) -> str:
         """Add weights or other constants; returns their name."""
         name = self._name("c")
         tensor = b"".join(_varint_field(1, size) for size in array.shape)
@@ -48,24 +61,38 @@ class Graph:
         self._parts.append(_message(5, tensor))
         return name
 
+    def weight(self, array: NDArray[np.float32]) -> str:
+        """Add weights, in the precision in which the file stores them; returns their name."""
+        if not self._half:
+            return self.constant(array)
+        return self.add("Cast", self.constant(array.astype(np.float16)), to=_FLOAT)
+
     def add(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
         """Add an operator of the standard set; returns the name of its output."""
         name = self._name("v")
         self._parts.append(_message(1, _node(operator, inputs, [name], attributes)))
         return name
 
-    def serialize(self, metadata: Mapping[str, str] | None = None) -> bytes:
-        """The model as the bytes of an `.onnx` file."""
+    def serialize(self, version: str = "", opset: int = OPSET) -> bytes:
+        """The model as the bytes of an `.onnx` file.
+
+        Args:
+            version: Of the program, for the field of who has made the file.
+            opset: Version of the operator set, of `OPSETS`.
+        """
         graph = b"".join(self._parts) + _text(2, "denoise")
         model = _varint_field(1, IR_VERSION) + _text(2, "denoise")
-        model += _message(8, _varint_field(2, OPSET)) + _message(7, graph)
-        for key, value in (metadata or {}).items():
-            model += _message(14, _text(1, key) + _text(2, value))
-        return model
+        model += _text(3, version) if version else b""
+        return model + _message(8, _varint_field(2, opset)) + _message(7, graph)
 
     def _name(self, prefix: str) -> str:
         self._count += 1
         return f"{prefix}{self._count}"
+
+
+def metadata_entry(key: str, value: str) -> bytes:
+    """A pair of texts, to be put behind the bytes of a model."""
+    return _message(14, _text(1, key) + _text(2, value))
 
 
 def _node(

@@ -20,6 +20,7 @@ from denoise_cli.noise.like.photos import kept_noise, measured_yaml
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.build import build_model
+from denoise_cli.training.card import write_card
 from denoise_cli.training.checkpoint import list_checkpoints
 from denoise_cli.training.curve import draw_curve, write_table
 from denoise_cli.training.data import Data, load_data, memory_share, with_classes
@@ -152,6 +153,8 @@ def _train(
         reporter.note(f"Changed: {key} is {now}, and was {before}.")
     try:
         trainer.run({key: now for key, (_, now) in changed.items()})
+        if world.is_main:
+            write_card(trainer)
     finally:
         if world.is_main:
             draw_curve(run)
@@ -276,6 +279,7 @@ def _take(run: RunFolder, config: RunConfig, measured: str, *, keep: bool) -> No
             run.curve,
             run.table,
             run.noise,
+            run.card,
             *run.samples.glob("step-*.png"),
             *run.tensorboard.glob("events.out.tfevents.*"),
         ):

@@ -46,6 +46,7 @@ class Training(_Part):
     """Without the pauses between sittings."""
     device: str
     commit: str
+    """Of the program, or its version."""
     init: str | None
     """The weights that it started from; None for random ones."""
     start: Training | None = None
@@ -65,9 +66,10 @@ class Score(_Part):
     """Images."""
     psnr: float
     """dB."""
-    ssim: float
-    noisy_psnr: float
-    """Of the noisy images, at most 100 dB each."""
+    ssim: float | None
+    """None where the images are smaller than its window."""
+    noisy_psnr: float | None = None
+    """Of the noisy images, at most 100 dB each; None where it was not measured."""
 
 
 class Guidance(_Part):

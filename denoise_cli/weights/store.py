@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from denoise_cli.errors import WeightsError
+from denoise_cli.files import sha256
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
 
 if TYPE_CHECKING:
     from denoise_cli.weights.card import Card, Training
+
+
+HUB_FILE = "model.safetensors"
+"""What the weight file of a folder for the Hugging Face hub is called."""
+HUB_PREFIX = "hf:"
+"""Before the name of a repository of the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,23 @@ def find_bundled(model: str, batch_norm: bool) -> Path:
     )
 
 
+def find_card(weights: Path) -> Card | None:
+    """The card of a bundled weight file, or of the run or published folder that it lies in; None without one.
+
+    A card speaks of one file: it counts only for the file whose checksum it holds.
+    """
+    from denoise_cli.weights.card import read_card
+
+    for path in (weights.with_suffix(".json"), weights.with_name("card.json")):
+        try:
+            card = read_card(path)
+        except WeightsError:
+            continue
+        if card.sha256 == sha256(weights):
+            return card
+    return None
+
+
 def label_of(path: Path) -> str:
     """What results call a weight file: its run's name, else its own; empty for a bundled one."""
     if any(path == entry.path for entry in list_bundled()):
@@ -81,19 +105,37 @@ def label_of(path: Path) -> str:
         path.name == "last.safetensors" and not path.with_name("best.safetensors").is_file()
     ):
         return path.resolve().parent.name
+    if path.name == HUB_FILE:
+        return _name_of_hub_folder(path)
     own = path.stem
     return f"{path.resolve().parent.name}-last" if own == "last" else own
 
 
+def _name_of_hub_folder(path: Path) -> str:
+    """The name of a folder that was exported or, in the hub's cache, of the repository."""
+    snapshot = path.parent
+    if snapshot.parent.name == "snapshots":
+        return snapshot.parent.parent.name.rpartition("--")[2]
+    return snapshot.resolve().name
+
+
 def find_weights(name: str) -> Path:
-    """The weight file of a path, a run folder (`best` where it has one, else `last`) or a bundled name."""
+    """The weight file that a name stands for.
+
+    A path, a run folder (`best` where it has one, else `last`), a folder as `export --format hub` writes
+    it, a bundled name, or `hf:OWNER/NAME`, which is downloaded.
+    """
     path = Path(name)
+    if name.startswith(HUB_PREFIX) and not path.exists():
+        from denoise_cli.weights.hub import download
+
+        return download(name)
     if path.is_dir():
-        for candidate in ("best.safetensors", "last.safetensors"):
+        for candidate in ("best.safetensors", "last.safetensors", HUB_FILE):
             if (path / candidate).is_file():
                 return path / candidate
         raise WeightsError(
-            f"{path} holds no best.safetensors or last.safetensors.",
+            f"{path} holds no best.safetensors, last.safetensors or {HUB_FILE}.",
             "Is it the folder of a run that has begun?",
         )
     if not path.is_file():

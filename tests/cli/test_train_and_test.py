@@ -26,6 +26,7 @@ def test_a_run_can_be_tested_listed_and_used(
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "cae-images-basic-bn-s3"
     assert {path.name for path in run.iterdir()} == {
+        "card.json",
         "config.yaml",
         "metrics.csv",
         "metrics.jsonl",

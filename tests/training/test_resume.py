@@ -195,7 +195,11 @@ def test_a_score_that_is_no_number_is_not_the_best(folder: Path, monkeypatch: py
     monkeypatch.setattr(DenoiseTask, "validate", _of_score(float("nan")))
     done = train(folder, "--steps", "1", "--out", "nan")
     assert done.returncode == 1 and "validation score is not finite" in done.stderr
-    assert {path.name for path in (folder / "nan").iterdir()} == {"config.yaml", "metrics.jsonl"}
+    assert {path.name for path in (folder / "nan").iterdir()} == {
+        "config.yaml",
+        "metrics.csv",
+        "metrics.jsonl",
+    }
     assert "(best)" not in done.stderr and "Done" not in done.stderr
 
 

@@ -45,6 +45,7 @@ LEFT_OUT = {
     r"\btiny\b": "run by tests/models/test_plugins.py, which installs the page's package",
     r"^docker|docker run": "needs Docker",
     r"--nnodes": "needs two machines",
+    r"^denoise serve": "runs until it is stopped; tests/serve run it",
     r"^pip|pre-commit": "sets up an environment, as .ci/run does",
     r"^python (benchmarks|scripts)/|^pytest|ruff": "a tool of the repository, not the program",
     r"^(git|cd|sbatch|kubectl|conda|uv|pipx|brew|apt)\b": "another program",

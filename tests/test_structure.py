@@ -70,7 +70,8 @@ ALLOWED = {
     | {"photo.runtimes", "photo.pixels.types", "devices", "models", "onnx", "weights", "external"},
     "photo.tiling": _GROUND | {"photo.tiling", "photo.pixels", "photo.runtimes", "models"},
     "photo": _BASE | {"onnx"},
-    "cli": _BASE | {"training", "evaluation", "photo", "onnx", "external.known"},
+    "serve": _GROUND | {"photo", "files"},
+    "cli": _BASE | {"training", "evaluation", "photo", "onnx", "external.known", "serve"},
     # The commands' work from Python; __init__ names it.
     "experiments": _BASE | {"training", "evaluation", "photo", "onnx"},
     "__init__": _BASE | {"photo", "experiments"},

@@ -20,6 +20,7 @@ from denoise_cli.errors import DenoiseError
 # Where each command is; a module is imported when its command runs or its help is shown.
 COMMANDS = {
     "denoise-image": "denoise_image",
+    "serve": "serve",
     "train": "train",
     "test": "test",
     "classify": "classify",

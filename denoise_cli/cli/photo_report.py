@@ -147,11 +147,8 @@ def _facts(result: DenoiseResult) -> dict[str, Any]:
 def _describe(item: Item, result: DenoiseResult, shown: str) -> None:
     from denoise_cli.photo.files.formats import show
 
-    sigma = result.noise.sigma
-    level = f"{255 * sum(sigma) / len(sigma):.1f} of 255" + (", coarse" if result.noise.coarse else "")
-    console.note(
-        f"{show(item.source)} -> {shown or show(item.output)}  (noise {level}; {result.seconds:.1f} s)"
-    )
+    output = shown or show(item.output)
+    console.note(f"{show(item.source)} -> {output}  (noise {result.noise.text}; {result.seconds:.1f} s)")
     for note in result.notes:
         console.note(f"  Note: {note}.")
 

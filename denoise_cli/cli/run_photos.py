@@ -57,7 +57,7 @@ def _from_files(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     request = Request(
         paths,
         output=config.output,
-        format=_settings(config).format,
+        format=settings_of(config).format,
         quality=config.quality,
         recursive=config.recursive,
         overwrite=config.overwrite,
@@ -101,13 +101,13 @@ def _denoise(items: Sequence[Item], config: DenoiseConfig, extras: Extras, repor
     from denoise_cli.photo.denoise_batch import BatchOptions, denoise_batch
 
     options = BatchOptions(extras.reference, extras.side_by_side, config.skip_existing)
-    denoiser = _load(config)
+    denoiser = load(config)
     # One photo is counted in percent, many are counted whole.
     total = len(items) if len(items) > 1 else 100
     title = "Denoising" if len(items) > 1 else f"Denoising {items[0].source.name}"
     with console.progress(title, total) as advance:
         batch = denoise_batch(
-            items, denoiser, _settings(config), options, lambda share: advance(share * total / len(items))
+            items, denoiser, settings_of(config), options, lambda share: advance(share * total / len(items))
         )
         with closing(batch):
             for outcome in batch:
@@ -128,7 +128,7 @@ def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
             "A photo from standard input has no name for a folder.", "Name the file with --output."
         )
     else:
-        check_name(output, _settings(config).format)
+        check_name(output, settings_of(config).format)
         if extras.side_by_side:
             kept = [] if extras.reference is None else [extras.reference]
             check_comparisons([Item(Path("-"), output)], config.overwrite, kept)
@@ -158,7 +158,8 @@ def _check_standard_output(extras: Extras) -> None:
         )
 
 
-def _settings(config: DenoiseConfig) -> Settings:
+def settings_of(config: DenoiseConfig) -> Settings:
+    """What a config says of every photo."""
     from denoise_cli.photo.denoise_file import Settings
     from denoise_cli.photo.denoise_rows import Controls
     from denoise_cli.photo.files.formats import FORMATS
@@ -174,7 +175,8 @@ def _settings(config: DenoiseConfig) -> Settings:
     )
 
 
-def _load(config: DenoiseConfig) -> PhotoDenoiser:
+def load(config: DenoiseConfig) -> PhotoDenoiser:
+    """The denoiser of a config; raises `UsageError` where `sigma` is given and has no effect."""
     from denoise_cli.photo.runtimes.load import load_photo_denoiser
 
     denoiser = load_photo_denoiser(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,14 @@ _COPIED_ROWS = 32
 # In standard deviations of the noise: larger changes in a stretched picture are stars.
 _MOST = 4.0
 _Place = tuple[slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of the brightness noise and of the colour noise goes, 0 to 1."""
+
+    luma: float
+    chroma: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,37 @@ def denoise_rows(
     Raises:
         UsageError: `controls.tile` is not understood or too small for the model.
     """
+    shares = Shares(controls.strength * controls.luma, controls.strength * controls.chroma)
+    return denoise_versions(rows, found, denoiser, controls, [(shares, sink)], on_share=on_share)
+
+
+def denoise_versions(
+    rows: Rows,
+    found: FirstLook,
+    denoiser: PhotoDenoiser,
+    controls: Controls,
+    versions: Sequence[tuple[Shares, Sink]],
+    *,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> float:
+    """Clean all of a photo in several versions, for which the network runs once.
+
+    Args:
+        controls: Its strength, luma and chroma are not used.
+        versions: What goes into each, and where it is written.
+        rows, found, denoiser, on_share: As for `denoise_rows`.
+
+    Returns:
+        As `denoise_rows`.
+
+    Raises:
+        UsageError: `controls.tile` is not understood or too small for the model.
+    """
     halo = halo_of(denoiser, controls.tile)
     plan = plan_for(denoiser, rows.height, rows.width, controls.tile)
-    window = _Window(denoiser, plan, halo, found, controls)
+    window = _Window(denoiser, plan, halo, found, controls, [shares for shares, _ in versions])
     if window.idle:
-        _copy(rows, sink, on_share)
+        _copy(rows, [sink for _, sink in versions], on_share)
         return 0.0
     buffer = RowBuffer(rows, plan.rows[0].stop, plan.width)
     planes = np.empty((rows.channels, plan.rows[0].stop, plan.columns[0].stop), np.float32)
@@ -82,19 +116,22 @@ def denoise_rows(
         block = buffer.take(span.start, span.stop)
         stop = min(span.keep_stop, rows.height)
         kept = block[span.keep_start - span.start : stop - span.start, : rows.width]
-        result = np.empty(kept.shape, sink.dtype)
+        results = [np.empty(kept.shape, sink.dtype) for _, sink in versions]
         for column in plan.columns:
             pixels = block[:, column.start : column.stop]
             colours = pixels[..., : rows.channels]
             noisy = to_planes(fill_hidden(colours, pixels[..., -1]) if rows.alpha else colours, planes)
-            part = result[:, column.keep_start : column.keep_stop, : rows.channels]
-            fill_pixels(part, window(noisy, span, column, (rows.height, rows.width)))
+            cleaned = window(noisy, span, column, (rows.height, rows.width))
+            for result, clean in zip(results, cleaned, strict=True):
+                part = result[:, column.keep_start : column.keep_stop, : rows.channels]
+                fill_pixels(part, clean)
             on_share(part.shape[0] * part.shape[1] / (rows.height * rows.width))
-        if rows.alpha:
-            _keep_hidden(result, kept)
-        sink.write(result)
-        # Free the strip before computing the next one.
-        del result
+        for (_, sink), result in zip(versions, results, strict=True):
+            if rows.alpha:
+                _keep_hidden(result, kept)
+            sink.write(result)
+        # Free the strips before computing the next ones.
+        del results, result
     return float(np.sqrt(window.changed / (rows.height * rows.width)))
 
 
@@ -106,19 +143,26 @@ class _Window:
     """
 
     def __init__(
-        self, denoiser: PhotoDenoiser, plan: Plan, halo: int, found: FirstLook, controls: Controls
+        self,
+        denoiser: PhotoDenoiser,
+        plan: Plan,
+        halo: int,
+        found: FirstLook,
+        controls: Controls,
+        versions: Sequence[Shares],
     ) -> None:
         self._found = found
         self._limits = limits_of(found.noise_seen, denoiser.info)
-        self._shares = controls.strength * controls.luma, controls.strength * controls.chroma
+        self._versions = versions
         self.changed = 0.0
-        luma, chroma = self._shares
         level = float(np.mean(found.noise_seen.sigma)) if controls.level is None else controls.level
-        self.idle = luma * self._limits.luma == 0 == chroma * self._limits.chroma
+        self.idle = all(
+            shares.luma * self._limits.luma == 0 == shares.chroma * self._limits.chroma for shares in versions
+        )
         self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail, level)
 
-    def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> Array:
-        """The kept part of a window of the photo's planes (C, h, w), cleaned."""
+    def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> list[Array]:
+        """The kept part of a window of the photo's planes (C, h, w), cleaned, in each version."""
         assert self._run is not None
         stretch = self._found.stretch
         seen = noisy if stretch is None else stretch(noisy)
@@ -129,19 +173,25 @@ class _Window:
             removed = as_grey(removed)
         kept = removed[inner]
         self.changed += float(np.einsum("chw,chw->", kept, kept, dtype=np.float64)) / len(kept)
-        removed = fade(removed, self._limits, *self._shares)[inner]
         noisy, seen = noisy[outer][inner], seen[outer][inner]
-        if stretch is None:
-            return noisy - removed
         most = _MOST * np.array(self._found.noise.sigma, np.float32)[:, None, None]
-        return stretch.restore(noisy, seen, removed, most)
+        cleaned = []
+        for shares in self._versions:
+            if shares == Shares(0, 0):
+                cleaned.append(noisy)
+                continue
+            taken = fade(removed, self._limits, shares.luma, shares.chroma)[inner]
+            clean = noisy - taken if stretch is None else stretch.restore(noisy, seen, taken, most)
+            cleaned.append(clean)
+        return cleaned
 
 
-def _copy(rows: Rows, sink: Sink, on_share: Callable[[float], None]) -> None:
+def _copy(rows: Rows, sinks: Sequence[Sink], on_share: Callable[[float], None]) -> None:
     """Copy a photo unchanged, but for the depth and for floats outside [0, 1]."""
     for strip in rows.strips(_COPIED_ROWS):
-        same = strip.dtype == sink.dtype and strip.dtype.kind == "u"
-        sink.write(strip if same else from_planes(to_planes(strip), sink.dtype))
+        for sink in sinks:
+            same = strip.dtype == sink.dtype and strip.dtype.kind == "u"
+            sink.write(strip if same else from_planes(to_planes(strip), sink.dtype))
         on_share(len(strip) / rows.height)
 
 

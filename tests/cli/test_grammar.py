@@ -31,6 +31,7 @@ CONFIGS: dict[str, type[Section]] = {
     "compare": CompareConfig,
     "denoise-image": DenoiseConfig,
     "export": DenoiseConfig,
+    "serve": DenoiseConfig,
 }
 # Options that are called otherwise than their key, and those that are of no config.
 KEYS = {"batchnorm": "batch_norm", "seeds": "train_seeds", "lr": "optim.lr", "output": "out"}
@@ -46,7 +47,8 @@ OWN = {
         "dry_run",
     },
     "denoise-image": {"paths", "detail", "reference", "side_by_side", "config", "set", "json"},
-    "export": {"model", "named", "output", "format", "overwrite"},
+    "export": {"model", "named", "output", "format", "opset", "half", "overwrite"},
+    "serve": {"port", "open", "max_megabytes"},
 }
 
 

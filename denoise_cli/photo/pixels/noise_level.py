@@ -61,6 +61,11 @@ class Noise:
     fine: float
 
     @property
+    def text(self) -> str:
+        """For people: `12.5 of 255, coarse`."""
+        return f"{255 * sum(self.sigma) / len(self.sigma):.1f} of 255" + (", coarse" if self.coarse else "")
+
+    @property
     def coarse(self) -> bool:
         """Whether most of it is coarser than pixels, as after demosaicking, scaling or JPEG."""
         return self.fine < _COARSE * self.luma or self.chroma > _COLOURFUL * self.luma

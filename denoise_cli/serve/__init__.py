@@ -1,0 +1,1 @@
+"""The page on which photos are cleaned: `denoise serve`."""

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import denoise_cli
 from tests.conftest import run_here
 from tests.serve.conftest import Browser, Page
 
-EXAMPLES = Path(denoise_cli.__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 Browse = Callable[[], Browser]
 READY = "document.querySelector('#wait').hidden && !document.querySelector('#save').disabled"
 

@@ -19,7 +19,6 @@ import pyvips
 from PIL import Image, ImageCms, ImageOps
 from starlette.datastructures import Headers
 
-import denoise_cli
 from denoise_cli.cli import serve as command
 from denoise_cli.errors import UsageError
 from denoise_cli.photo import preview as preview_module
@@ -32,7 +31,7 @@ from denoise_cli.serve.run import listen
 from tests.conftest import Command, run_here
 from tests.serve.conftest import Page
 
-EXAMPLES = Path(denoise_cli.__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def ask(

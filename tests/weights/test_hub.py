@@ -190,7 +190,7 @@ def test_weights_come_from_the_hub_by_name(server: str, tmp_path: Path) -> None:
             cwd=tmp_path, env=env | more, capture_output=True, text=True, timeout=200, check=False,
         )  # fmt: skip
 
-    shutil.copy(Path(denoise_cli.__file__).parents[1] / "examples/noisy.png", tmp_path / "a.png")
+    shutil.copy(Path(__file__).parents[2] / "examples/noisy.png", tmp_path / "a.png")
     done = denoise("denoise-image", "a.png", "--weights", "hf:some/denoiser")
     assert done.returncode == 0, done.stderr
     own = denoise("denoise-image", "a.png", "--weights", "cae-bn", "-o", "own.png")

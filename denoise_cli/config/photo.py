@@ -51,7 +51,7 @@ class DenoiseConfig(Section):
     max_pixels: int | None = Field(None, ge=1)
     """Largest photo to read, in megapixels (default 1000; less for files that need much memory)."""
     device: str = "auto"
-    """auto, cpu, gpu, cuda, cuda:N or mps."""
+    """auto, cpu, gpu, cuda, cuda:N or mps; directml, coreml or openvino where ONNX Runtime has them."""
     runtime: Literal["auto", "onnx", "openvino", "torch"] = "auto"
     """onnx (ONNX Runtime), openvino, torch, or auto: torch on a GPU, else openvino if installed, or onnx."""
 

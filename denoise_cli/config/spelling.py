@@ -48,9 +48,12 @@ def canonical_value(name: str, field: FieldInfo, value: Any) -> Any:
 
 
 def canonical_device(value: str) -> str:
-    """A device's name: auto, cpu, gpu, cuda, cuda:N or mps; raises `UnknownName` for any other."""
+    """A device's name; raises `UnknownName` for any that is none.
+
+    They are auto, cpu, gpu, cuda, cuda:N and mps, and those of ONNX Runtime alone.
+    """
     text = value.strip().lower()
-    if text in {"auto", "cpu", "gpu", "cuda", "mps"}:
+    if text in {"auto", "cpu", "gpu", "cuda", "mps", "directml", "coreml", "openvino"}:
         return text
     match = _DEVICE.fullmatch(text)
     if match is None:

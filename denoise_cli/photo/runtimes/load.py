@@ -88,10 +88,11 @@ def load_photo_denoiser(
         batch_norm: Take the bundled weights with or without batch norm.
         weights: A weight file or run folder instead of bundled weights, or a network of another
             program: `FILE.onnx`, published weights, or `package.module:factory`.
-        device: auto, cpu, gpu, cuda, cuda:N or mps.
-        runtime: `onnx` (CPU only, does not import torch), `openvino` (CPU, and Intel's graphics as
-            `gpu`), `torch`, or `auto`: OpenVINO where it is installed, else ONNX Runtime, unless
-            the computer has, or the user names, another device than the CPU.
+        device: auto, cpu, gpu, cuda, cuda:N or mps; of ONNX Runtime also directml, coreml and openvino.
+        runtime: `onnx` (does not import torch; the CPU, and what else its installed build has),
+            `openvino` (CPU, and Intel's graphics as `gpu`), `torch`, or `auto`: OpenVINO where it is
+            installed, else ONNX Runtime, unless the computer has, or the user names, another device
+            than the CPU.
 
     Raises:
         UnknownName: There is no such model.
@@ -115,11 +116,9 @@ def load_photo_denoiser(
 
         return PhotoDenoiser(architecture, OpenVinoRuntime(path, architecture, device), loaded)
     if runtime == "onnx":
-        if device not in {"auto", "cpu"}:
-            raise UsageError(f"ONNX Runtime computes on the CPU, not on {device}.", "Leave --runtime out.")
-        from denoise_cli.photo.runtimes.onnx_cpu import OnnxRuntime
+        from denoise_cli.photo.runtimes.onnx_runtime import OnnxRuntime
 
-        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture), loaded)
+        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture, device), loaded)
     from denoise_cli.photo.runtimes.pytorch import TorchRuntime
 
     return PhotoDenoiser(architecture, TorchRuntime(path, device), loaded)
@@ -186,6 +185,8 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
 
 
 def _fastest(device: str, architecture: WeightsHeader) -> RuntimeName:
+    if device in {"directml", "coreml", "openvino"}:
+        return "onnx"
     if _wants_torch(device) or why_no_graph(architecture):
         return "torch"
     return "onnx" if find_spec("openvino") is None else "openvino"

@@ -1,39 +1,51 @@
-"""ONNX Runtime on the CPU; torch is never imported."""
+"""ONNX Runtime, on the CPU or what else its build has; torch is never imported."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from functools import cache
 from pathlib import Path
 
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import ModelWarning, WeightsError
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
-from denoise_cli.photo.runtimes.base import WINDOW_BYTES, checked, usable_cores
+from denoise_cli.photo.runtimes.base import WINDOW_BYTES, WindowTooLargeError, checked, usable_cores
+from denoise_cli.photo.runtimes.providers import Provider, choose_provider
 from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.shapes import read_fitting
+
+_NO_MEMORY = re.compile("out of memory|failed to allocate", re.IGNORECASE)
 
 
 class OnnxRuntime:
     """Runs graphs that are built from the weight file when it is loaded."""
 
-    name = "onnx cpu"
-
-    def __init__(self, path: Path, architecture: WeightsHeader) -> None:
+    def __init__(self, path: Path, architecture: WeightsHeader, device: str = "cpu") -> None:
+        """Raises `UsageError` where the installed ONNX Runtime does not compute on the device."""
+        provider = choose_provider(device)
         self._tensors = read_fitting(path, architecture)
         self._architecture = architecture
         a = architecture
         try:
-            self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm))
+            self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm), provider)
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
+        used = self._denoiser.get_providers()[0]
+        if used != provider.name and device != "auto":
+            warnings.warn(
+                f"ONNX Runtime could not use {device}, and computes on the CPU.", ModelWarning, stacklevel=2
+            )
+        self.name = f"onnx {provider.device if used == provider.name else 'cpu'}"
         self.window = WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
 
     def guidance(self, thumbnail: Array) -> Array:
         a = self._architecture
         # Used once per photo, so the classifier's session does not stay in memory.
-        session = _session(guidance_graph(a.name, self._tensors, a.batch_norm, a.image_size))
+        graph = guidance_graph(a.name, self._tensors, a.batch_norm, a.image_size)
+        session = _session(graph, choose_provider("cpu"))
         result: Array = session.run(None, {"thumbnail": thumbnail})[0]
         return checked(result)
 
@@ -41,11 +53,16 @@ class OnnxRuntime:
         feed = {"image": window}
         if guidance is not None:
             feed["guidance"] = guidance
-        result: Array = self._denoiser.run(None, feed)[0]
+        try:
+            result: Array = self._denoiser.run(None, feed)[0]
+        except Exception as error:  # ONNX Runtime's errors have no class that is its own
+            if self.name != "onnx cpu" and _NO_MEMORY.search(str(error)):
+                raise WindowTooLargeError from error
+            raise
         return checked(result)
 
 
-def _session(model: bytes) -> ort.InferenceSession:
+def _session(model: bytes, provider: Provider) -> ort.InferenceSession:
     _reserve_memory()
     options = ort.SessionOptions()
     options.add_session_config_entry("session.use_env_allocators", "1")
@@ -53,7 +70,7 @@ def _session(model: bytes) -> ort.InferenceSession:
     # Planned blocks would come on top of what the first run allocates, a quarter more at the peak.
     options.enable_mem_pattern = False
     options.intra_op_num_threads = usable_cores()
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, options, providers=provider.arguments)
 
 
 @cache

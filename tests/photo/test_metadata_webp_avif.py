@@ -127,6 +127,19 @@ def ramp(bits: int) -> np.ndarray[Any, Any]:
     return np.repeat(values, 3, 2)
 
 
+@pytest.mark.parametrize("code", [(257, 13), (1, 65535), (300, 300)])
+def test_codes_of_colours_that_do_not_exist(code: tuple[int, int], rewrite: Rewrite, tmp_path: Path) -> None:
+    """AVIF has room for more of them than PNG, and than ITU-T H.273 numbers."""
+    data = avif(8, True, code)
+    assert rewrite(data, tmp_path / "b.avif") == ()
+    with (tmp_path / "b.avif").open("rb") as file:
+        assert look_at(file).cicp == code
+    assert any("code of its colours" in note for note in rewrite(data, tmp_path / "b.png"))
+    assert b"cICP" not in (tmp_path / "b.png").read_bytes()
+    with pytest.raises(ImageError, match=f"primaries {code[0]}, transfer function {code[1]}"):
+        rewrite(data, tmp_path / "b.jpg")
+
+
 @pytest.mark.parametrize("lossless", [True, False])
 @pytest.mark.parametrize("alpha", [True, False])
 def test_hdr_colours_of_avif_are_kept(lossless: bool, alpha: bool, rewrite: Rewrite, tmp_path: Path) -> None:

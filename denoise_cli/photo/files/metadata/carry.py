@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, cast
 from denoise_cli.errors import ImageError
 from denoise_cli.photo.files.metadata import exif, xmp
 from denoise_cli.photo.files.metadata.icc import for_colour, is_srgb, profile_of
-from denoise_cli.photo.files.metadata.table import CONTAINERS, WORDS
-from denoise_cli.photo.files.metadata.types import ExifDirectory, Metadata
+from denoise_cli.photo.files.metadata.table import CONTAINERS
+from denoise_cli.photo.files.metadata.types import WORDS, ExifDirectory, Metadata
 
 _SHOWN = 6
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import BinaryIO
 
 from denoise_cli.photo.files.metadata.icc import build_profile
-from denoise_cli.photo.files.metadata.types import Blocks, Metadata, Resolution
+from denoise_cli.photo.files.metadata.types import WORDS, Blocks, Metadata, Resolution
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 END = 12
@@ -34,6 +34,8 @@ _XMP = b"XML:com.adobe.xmp"
 _SRGB = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 # More than any profile or packet; a deflated chunk may say that it is of any size.
 _MOST = 1 << 25
+# Codes of ITU-T H.273 have eight bits; AVIF has room for sixteen.
+_MOST_CODE = 255
 
 
 def read(file: BinaryIO) -> Metadata:
@@ -84,6 +86,8 @@ def read(file: BinaryIO) -> Metadata:
 def build(metadata: Metadata) -> Metadata:
     """The metadata of another format's file, with the chunks that hold them."""
     chunks = []
+    if metadata.cicp is not None and max(metadata.cicp) > _MOST_CODE:
+        metadata = replace(metadata, cicp=None, dropped=(*metadata.dropped, WORDS["cicp"]))
     if metadata.cicp is not None:
         chunks.append(chunk(b"cICP", bytes([*metadata.cicp, 0, 1])))
     if metadata.icc:

@@ -9,16 +9,6 @@ from typing import BinaryIO
 from denoise_cli.photo.files.metadata import bmp, heif, jpeg, png, tiff, webp
 from denoise_cli.photo.files.metadata.types import Metadata
 
-WORDS = {
-    "exif": "EXIF data",
-    "xmp": "XMP data",
-    "icc": "colour profile",
-    "cicp": "code of its colours",
-    "photoshop": "IPTC data",
-    "resolution": "resolution",
-}
-"""The fields of `Metadata` that can be converted, in words."""
-
 
 @dataclass(frozen=True, slots=True)
 class Container:

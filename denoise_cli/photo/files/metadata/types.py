@@ -5,6 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+WORDS = {
+    "exif": "EXIF data",
+    "xmp": "XMP data",
+    "icc": "colour profile",
+    "cicp": "code of its colours",
+    "photoshop": "IPTC data",
+    "resolution": "resolution",
+}
+"""The fields of `Metadata` that can be converted, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:

@@ -327,7 +327,7 @@ class Trainer:
             restore_optimizer(self.optimizer, state.optimizer)
             if self.average is not None:
                 restore_average(self.average, state.average, self.model, state.step)
-        except (RuntimeError, ValueError, KeyError) as error:
+        except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise TrainingError(
                 f"The checkpoint of {self.run_folder.path} is of another network: other classes?",
                 self._anew(),

@@ -20,6 +20,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from denoise_cli.__main__ import main
+from denoise_cli.errors import TrainingError
+from denoise_cli.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.conftest import run_here
 
 SETTINGS = ["--steps", "60", "--batch-size", "8", "--no-batchnorm", "--noise", "blind"]
@@ -249,6 +251,30 @@ def test_a_run_that_stops_early_has_weights_when_it_is_done(images: Path, tmp_pa
     done = run_here(tmp_path, "train", "--resume", out, "--steps", "1")
     assert done.returncode == 0, done.stderr
     assert (out / "last.safetensors").is_file()
+
+
+def test_damaged_checkpoints(tmp_path: Path) -> None:
+    """Whatever torch's reader stumbles over in a file, it is one that cannot be read."""
+    state = Checkpoint(3, {"a": torch.zeros(4)}, {}, None, None, 1.5, 2.0, ("x",), "y")
+    save_checkpoint(tmp_path, state)
+    path = tmp_path / "step-00000003.pt"
+    whole = path.read_bytes()
+    found = load_checkpoint(tmp_path)
+    assert found is not None and found.step == 3
+    chance = random.Random(0)
+    refused = 0
+    # Pickles that end early, ask for what was never kept, or pop from an empty stack.
+    cut = [b"\x80\x02e.", b"\x80\x020.", b"\x80\x02h\x07.", b"\x80\x02]q\x00(h\xff", b""]
+    for number in range(300):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 3)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(bytes(data) if number >= len(cut) else cut[number])
+        try:
+            load_checkpoint(tmp_path)
+        except TrainingError:
+            refused += 1
+    assert refused > 50
 
 
 def test_checkpoints_that_are_not_ours(images: Path, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_an_array_of_jobs_cleans_each_photo_once(tmp_path: Path, system: str) ->
     assert 0 < made[0] < made[1] == 5
 
 
+@pytest.mark.slow
 def test_a_preempted_training_job_saves_is_requeued_and_goes_on(tmp_path: Path) -> None:
     write_images(tmp_path / "images", 12, 32)
     arguments = ["cae", "--dataset", "images", "--steps", "5000", "--batch-size", "4", "--output", "run"]

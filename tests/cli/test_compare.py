@@ -30,6 +30,7 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
+@pytest.mark.slow
 def test_the_whole_grid_on_a_fresh_machine(denoise: Command) -> None:
     result = denoise("compare", "--all", "--limit", "6", "--json", DENOISE_DATA_DIR="none")
     assert result.returncode == 0, result.stderr
@@ -128,6 +129,7 @@ def test_a_grid_is_trained_once_and_a_failure_stops_only_its_cell(
     }
 
 
+@pytest.mark.slow
 def test_an_interrupted_grid_goes_on_where_it_was(
     denoise: Command, image_folder: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from denoise_cli.weights.store import find_bundled
 from tests.conftest import Command, Weights
 
 
+@pytest.mark.slow
 def test_layout_and_tiles(tmp_path: Path) -> None:
     """Tiles put together as darktable does it are the whole picture, to half of an 8-bit step."""
     weights = find_bundled("photo_unet", True)

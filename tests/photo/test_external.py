@@ -56,6 +56,7 @@ def test_halos_are_measured() -> None:
     assert ExternalRuntime("made_elsewhere:wide", "cpu").halo == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["small", "wide"])
 def test_tiles_agree_with_the_whole_photo(factory: str) -> None:
     denoiser = load_model(weights=f"made_elsewhere:{factory}", device="cpu")

@@ -65,6 +65,7 @@ def test_a_side_without_room_is_refused() -> None:
         plan_squares(1000, 1000, multiple=16, halo=64, side=128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(DENOISERS))
 @settings(max_examples=4, deadline=None)
 @given(height=st.integers(1, 320), width=st.integers(1, 320), seed=st.integers(0, 99))
@@ -84,6 +85,7 @@ def test_exact_tiles_equal_the_model_on_the_whole_photo(
     assert np.abs(denoise(photo, denoiser, tile="exact") - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundled", list_bundled(), ids=lambda bundled: bundled.path.stem)
 @settings(max_examples=8, deadline=None)
 @given(

@@ -19,6 +19,7 @@ from tests.serve.conftest import Browser, Page
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Browse = Callable[[], Browser]
+pytestmark = pytest.mark.slow
 READY = "document.querySelector('#wait').hidden && !document.querySelector('#save').disabled"
 
 

@@ -122,6 +122,7 @@ def pairs(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "more"), [("blind", []), ("real", []), ("blind", AS_SHIPPED)])
 def test_sigkill_at_random_moments_changes_no_bit(
     images: Path, pairs: Path, tmp_path: Path, noise: str, more: list[str]

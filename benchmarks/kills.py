@@ -99,7 +99,7 @@ def kill_runs(folder: Path, count: int, chance: random.Random) -> Counter[str]:
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(images / f"{number}.png")
     shutil.copytree(images, folder / "images/test")
     keys = ("--batch-size", "4", "--device", "cpu", "--set", "save_seconds=0", "--set", "validate_every=2")
-    recipe = ("train", "cae", "--dataset", "images", *keys, "--steps", str(max(60, 4 * count)))
+    recipe = ("train", "cae", "--dataset", "images", *keys, "--steps", str(100 * count))
     seconds = run(folder, *recipe, "--out", "wanted")
     seen: Counter[str] = Counter()
     begun = False
@@ -107,7 +107,7 @@ def kill_runs(folder: Path, count: int, chance: random.Random) -> Counter[str]:
         more: Sequence[str] = ("train", "--resume", "run") if begun else (*recipe, "--out", "run")
         process = start(folder, *more)
         # Mostly after what is imported, which no signal can harm.
-        code, said = killed(process, chance.uniform(1, 4 + 2 * seconds / count), SIGNALS[number % 3])
+        code, said = killed(process, chance.uniform(2, 6 + 2 * seconds / count), SIGNALS[number % 3])
         begun = (folder / "run/config.yaml").is_file()
         if b"Traceback" in said:
             seen[f"WRONG {said.decode()[-200:]}"] += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import webbrowser
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -60,9 +62,14 @@ def serve(
     from denoise_cli.serve.run import listen, run
 
     return_freed_memory()
-    with listen(port) as socket, without_library_messages():
-        service = Service(load(config), settings_of(config), max_megabytes * 1_000_000, new_token())
-        address = f"http://127.0.0.1:{socket.getsockname()[1]}/?token={service.token}"
+    with (
+        listen(port) as socket,
+        TemporaryDirectory(prefix="denoise-serve-", ignore_cleanup_errors=True) as folder,
+        without_library_messages(),
+    ):
+        token, most_bytes = new_token(), max_megabytes * 1_000_000
+        service = Service(load(config), settings_of(config), most_bytes, token, Path(folder))
+        address = f"http://127.0.0.1:{socket.getsockname()[1]}/?token={token}"
         console.note("Open this address in a browser of this machine; Ctrl-C stops the page.")
         console.show(address)
         if open:

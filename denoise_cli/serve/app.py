@@ -15,8 +15,8 @@ import hmac
 import json
 import secrets
 import shutil
-import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -65,12 +65,14 @@ class Service:
         settings: For all photos, but for the shares, which the page chooses.
         most_bytes: Of the largest file that is taken.
         token: Known to the page alone.
+        folder: Where photos lie while they are worked on.
     """
 
     denoiser: PhotoDenoiser
     settings: Settings
     most_bytes: int
     token: str
+    folder: Path
 
 
 def new_token() -> str:
@@ -78,10 +80,25 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def build_app(service: Service, port: int) -> Starlette:
+class Desk:
+    """The photos at work."""
+
+    def __init__(self) -> None:
+        self.slots = threading.BoundedSemaphore(_AT_ONCE)
+        self.works: set[_Work] = set()
+
+    def clear(self, seconds: float) -> None:
+        """Give up what is at work, and wait for it, but no longer than some seconds."""
+        works, latest = list(self.works), time.monotonic() + seconds
+        for work in works:
+            work.stop()
+        for work in works:
+            work.wait(max(0.0, latest - time.monotonic()))
+
+
+def build_app(service: Service, port: int, desk: Desk) -> Starlette:
     """The server's application, to be reached at `port` of this machine."""
     hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
-    slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def guarded(
         answer: Callable[[Request], Awaitable[Response]],
@@ -101,8 +118,8 @@ def build_app(service: Service, port: int) -> Starlette:
         return _page(service)
 
     async def preview(request: Request) -> Response:
-        folder, photo = await _receive(request, service.most_bytes)
-        work = _Work(folder, slots)
+        photo = await _receive(request, service)
+        work = _Work(photo.parent, desk)
         work.start(lambda: make_preview(photo, service.denoiser, service.settings, work.advance), photo)
         return StreamingResponse(_as_lines(work, _pieces_of_preview), media_type="application/octet-stream")
 
@@ -113,8 +130,8 @@ def build_app(service: Service, port: int) -> Starlette:
         settings = replace(
             service.settings, controls=replace(controls, luma=luma, chroma=chroma), format=wanted
         )
-        folder, photo = await _receive(request, service.most_bytes)
-        work = _Work(folder, slots)
+        photo = await _receive(request, service)
+        work = _Work(photo.parent, desk)
 
         def make() -> tuple[str, bytes]:
             output = default_output(photo, wanted)
@@ -160,11 +177,17 @@ def _page(service: Service) -> Response:
     return HTMLResponse(text, headers={**_HEADERS, "content-security-policy": policy})
 
 
-async def _receive(request: Request, most: int) -> tuple[Path, Path]:
-    """A new folder, and in it the photo of a request under its own name; or `UsageError`."""
-    name = _safe_name(request.query_params.get("name", ""))
-    folder = Path(tempfile.mkdtemp(prefix="denoise-serve-"))
+async def _receive(request: Request, service: Service) -> Path:
+    """The photo of a request under its own name, in a new folder.
+
+    Raises:
+        UsageError: It is empty or too large.
+        DiskFull: It cannot be written.
+    """
+    name, most = _safe_name(request.query_params.get("name", "")), service.most_bytes
+    folder = service.folder / secrets.token_hex(8)
     try:
+        folder.mkdir()
         size = 0
         with (folder / name).open("wb") as file:
             async for piece in request.stream():
@@ -183,7 +206,7 @@ async def _receive(request: Request, most: int) -> tuple[Path, Path]:
     except BaseException:  # also where the page is closed meanwhile
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return folder, folder / name
+    return folder / name
 
 
 def _safe_name(name: str) -> str:
@@ -223,8 +246,8 @@ def _error(error: DenoiseError, status: int) -> Response:
 class _Work:
     """One photo at work in a thread; tells how far it is to who waits for it in the event loop."""
 
-    def __init__(self, folder: Path, slots: threading.BoundedSemaphore) -> None:
-        self._folder, self._slots = folder, slots
+    def __init__(self, folder: Path, desk: Desk) -> None:
+        self._folder, self._desk = folder, desk
         self._loop = asyncio.get_running_loop()
         self._told: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self._stopped = threading.Event()
@@ -233,7 +256,15 @@ class _Work:
     def start(self, make: Callable[[], Any], photo: Path) -> None:
         """Make the answer for a photo in a thread of its own, and delete the folder after it."""
         # Not a pool's thread, which a hanging decoder would keep the program waiting for.
-        threading.Thread(target=self._run, args=(make, photo), name="denoise-serve", daemon=True).start()
+        self._thread = threading.Thread(
+            target=self._run, args=(make, photo), name="denoise-serve", daemon=True
+        )
+        self._desk.works.add(self)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended, but no longer than some seconds."""
+        self._thread.join(seconds)
 
     def advance(self, share: float) -> None:
         """Count a share of the work; raises where nobody waits for it any more."""
@@ -258,7 +289,7 @@ class _Work:
 
     def _run(self, make: Callable[[], Any], photo: Path) -> None:
         try:
-            with self._slots:
+            with self._desk.slots:
                 answer = make()
             self._tell("done", answer)
         except _StoppedError:
@@ -267,6 +298,7 @@ class _Work:
             self._tell("error", _of_photo(error, photo))
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._desk.works.discard(self)
 
     def _tell(self, kind: str, value: Any) -> None:
         try:

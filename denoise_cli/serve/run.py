@@ -9,10 +9,10 @@ from contextlib import suppress
 import uvicorn
 
 from denoise_cli.errors import UsageError
-from denoise_cli.serve.app import Service, build_app
+from denoise_cli.serve.app import Desk, Service, build_app
 
 _HOST = "127.0.0.1"
-# Seconds that answers under way are waited for.
+# Seconds that answers under way, and then photos at work, are waited for.
 _GRACE = 2
 
 
@@ -34,8 +34,9 @@ def listen(port: int) -> socket.socket:
 
 def run(service: Service, listening: socket.socket) -> None:
     """Answer until Ctrl-C or SIGTERM."""
+    desk = Desk()
     config = uvicorn.Config(
-        build_app(service, listening.getsockname()[1]),
+        build_app(service, listening.getsockname()[1], desk),
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -53,5 +54,6 @@ def run(service: Service, listening: socket.socket) -> None:
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     finally:
+        desk.clear(_GRACE)
         for number, handler in before.items():
             signal.signal(number, handler)

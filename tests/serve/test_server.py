@@ -175,7 +175,7 @@ def test_nothing_is_kept(page: Page) -> None:
     ask(page, "POST", "/preview?name=a.jpg", photo)
     ask(page, "POST", "/result?name=a.jpg", photo)
     latest = time.monotonic() + 10
-    while any(page.temporary.glob("denoise-serve-*")):
+    while any(page.temporary.glob("denoise-serve-*/*")):
         assert time.monotonic() < latest
         time.sleep(0.05)
 
@@ -190,10 +190,26 @@ def test_who_goes_away_stops_the_work(page: Page, tmp_path: Path) -> None:
         connection.sendall(head.encode() + data)
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
     start = time.monotonic()
-    while any(page.temporary.glob("denoise-serve-*")):
+    while any(page.temporary.glob("denoise-serve-*/*")):
         assert time.monotonic() - start < 20
         time.sleep(0.02)
     assert ask(page, "GET", f"/?token={page.token}")[0] == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+def test_it_leaves_nothing_where_it_is_stopped_at_work(tmp_path: Path) -> None:
+    Image.effect_noise((1600, 1600), 60).convert("RGB").save(tmp_path / "large.png")
+    data = (tmp_path / "large.png").read_bytes()
+    served = Page(tmp_path)
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        head = f"POST /preview?name=large.png HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
+        head += f"X-Denoise-Token: {served.token}\r\nContent-Length: {len(data)}\r\n\r\n"
+        connection.sendall(head.encode() + data)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert list(served.temporary.glob("denoise-serve-*/*/large.png"))
+        code, said = served.stop()
+    assert (code, said.splitlines()[-1]) == (0, "Stopped.")
+    assert list(served.temporary.glob("denoise-serve-*")) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")

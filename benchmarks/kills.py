@@ -130,6 +130,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="kills of each kind (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")
     arguments = parser.parse_args()
+    # A shell that starts this in the background ignores Ctrl-C for it, and for what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for kill in (kill_batches, kill_runs):
         with tempfile.TemporaryDirectory() as scratch:
             seen = kill(Path(scratch), arguments.count, random.Random(arguments.seed))

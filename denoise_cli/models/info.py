@@ -43,6 +43,9 @@ class ModelInfo:
             setting is False whatever was asked for.
         predicts_noise: Whether it finds the noise and takes it off, rather than putting out the picture:
             it then knows how much noise there is, and more of what it removes is believed.
+        bfloat16: Whether a runtime may compute in bfloat16, but for the sums of branches and the first
+            and the last convolution: then no 8-bit value differed from float32 by more than 1 on
+            photographs with noise up to sigma 50 (`benchmarks/bfloat16.py`).
         in_study: Whether the reference study has it.
         is_default: Whether it is taken where no model of its kind is named.
 
@@ -65,6 +68,7 @@ class ModelInfo:
     unguided: str | None = None
     batch_norm: bool = True
     predicts_noise: bool = False
+    bfloat16: bool = False
     in_study: bool = False
     is_default: bool = False
 

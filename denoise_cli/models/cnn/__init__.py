@@ -14,5 +14,6 @@ INFO = ModelInfo(
     gflop_per_megapixel=372.1,
     bytes_per_pixel=960,
     parameters=(186_688, 186_371),
+    bfloat16=True,
     in_study=True,
 )

@@ -16,5 +16,6 @@ INFO = ModelInfo(
     parameters=(1_639_244, 1_639_244),
     batch_norm=False,
     predicts_noise=True,
+    bfloat16=True,
     is_default=True,
 )

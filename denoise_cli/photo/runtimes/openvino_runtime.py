@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+import xml.etree.ElementTree as ET
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from denoise_cli.errors import UsageError, WeightsError
@@ -17,15 +20,16 @@ from denoise_cli.weights.header import WeightsHeader
 from denoise_cli.weights.shapes import read_fitting
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, Core
+    from openvino import CompiledModel, Core, Model, Node
 
 _DEVICES = {"auto": "CPU", "cpu": "CPU", "gpu": "GPU"}
+_CONVOLUTIONS = {"Convolution", "ConvolutionBackpropData"}
 
 
 class OpenVinoRuntime:
-    """Runs the graphs of `OnnxRuntime`, in bfloat16 where the processor multiplies it.
+    """Runs the graphs of `OnnxRuntime`, on the CPU in bfloat16 where that is exact enough.
 
-    Against float32, few values of 8 bits differ by more than 1, and those by 2.
+    The processor must multiply it, and the model's entry allow it (`ModelInfo.bfloat16`).
     """
 
     def __init__(self, path: Path, architecture: WeightsHeader, device: str) -> None:
@@ -41,7 +45,8 @@ class OpenVinoRuntime:
         self._architecture = a
         self._tensors = read_fitting(path, a)
         try:
-            self._denoiser = self._compiled(denoiser_graph(a.name, self._tensors, a.batch_norm))
+            graph = denoiser_graph(a.name, self._tensors, a.batch_norm)
+            self._denoiser = self._compiled(graph, bfloat16=DENOISERS[a.name].bfloat16)
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
         precision = self._denoiser.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -56,11 +61,54 @@ class OpenVinoRuntime:
     def run(self, window: Array, guidance: Array | None) -> Array:
         return _run(self._denoiser, [window] if guidance is None else [window, guidance])
 
-    def _compiled(self, graph: bytes) -> CompiledModel:
+    def _compiled(self, graph: bytes, bfloat16: bool = False) -> CompiledModel:
         core = _core()
-        threads = {"INFERENCE_NUM_THREADS": usable_cores()} if self._device == "CPU" else {}
-        options = {"PERFORMANCE_HINT": "LATENCY", **threads}
-        return core.compile_model(core.read_model(graph), self._device, options)
+        options: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+        model = core.read_model(graph)
+        if self._device == "CPU":
+            options["INFERENCE_NUM_THREADS"] = usable_cores()
+            options["INFERENCE_PRECISION_HINT"] = "f32"
+            if bfloat16 and "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+                # Without room in the temporary folder all of it is computed in float32.
+                with suppress(OSError, RuntimeError, ET.ParseError):
+                    model = _with_float32(model, _delicate(model))
+                    options["INFERENCE_PRECISION_HINT"] = "bf16"
+        return core.compile_model(model, self._device, options)
+
+
+def _delicate(model: Model) -> set[str]:
+    """The layers that must stay in float32 for the rest to be good enough in bfloat16.
+
+    The sums of branches hold the picture itself, the first convolution reads it and the last makes
+    it: 8 bits of mantissa there are 8 bits of the picture. It costs 15 % of the time, and the error
+    is a third (`benchmarks/bfloat16.py`).
+    """
+    layers: list[Node] = model.get_ordered_ops()
+    convolutions = [node.get_friendly_name() for node in layers if node.get_type_name() in _CONVOLUTIONS]
+    sums = {node.get_friendly_name() for node in layers if node.get_type_name() == "Add"}
+    return {convolutions[0], convolutions[-1]} | sums
+
+
+def _with_float32(model: Model, layers: set[str]) -> Model:
+    """The model with these layers marked to be computed in float32 whatever the rest is.
+
+    The mark, `precise`, can only be read from OpenVINO's own format, so the model goes through it.
+    """
+    import openvino
+
+    with TemporaryDirectory(prefix="denoise-") as folder:
+        description, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
+        openvino.serialize(model, str(description), str(weights))
+        net = ET.fromstring(description.read_bytes())
+        for layer in net.iter("layer"):
+            if layer.get("name") in layers:
+                facts = layer.find("rt_info")
+                if facts is None:
+                    facts = ET.Element("rt_info")
+                    # Its place is behind the attributes of the layer.
+                    layer.insert(0 if layer.find("data") is None else 1, facts)
+                ET.SubElement(facts, "attribute", name="precise", version="0")
+        return _core().read_model(ET.tostring(net), weights.read_bytes())
 
 
 def _run(model: CompiledModel, inputs: list[Array]) -> Array:

@@ -101,8 +101,10 @@ def merged(old: Stored, new: Stored) -> Stored:
         ]
         cell["to_best"] = [cell["psnr"] - max(others)] if cell["kind"] == "model" else None
     classifiers = [each for each in old["classifiers"] if _key(each) not in known]
+    dates = sorted(filter(None, (old.get("since"), old["date"], new["date"])))
     return {
         **new,
+        **({"since": dates[0], "date": dates[-1]} if dates else {}),
         "parameters": {**old["parameters"], **new["parameters"]},
         "cells": joined,
         "classifiers": [*classifiers, *new["classifiers"]],
@@ -166,7 +168,8 @@ def facts(stored: Stored) -> Iterator[str]:
         yield "No results are stored yet."
         return
     versions = ", ".join(f"{name} {number}" for name, number in stored["versions"].items())
-    date = f" on {stored['date'][:10]}" if stored["date"] else ""
+    first, last = ((stored.get(key) or "")[:10] for key in ("since", "date"))
+    date = f" from {first} to {last}" if first and first != last else f" on {last}" if last else ""
     where = f" ({stored['device']})" if stored["device"] else ""
     more = f"; {versions}" if versions else ""
     yield f"{stored['images']} images of {stored['dataset']}, scored{date}{where}{more}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from denoise_cli.config import TrainConfig, load_config
 from denoise_cli.runs import RunFolder
 from tests.conftest import write_images
 
-Done = subprocess.CompletedProcess[str]
 TRAIN = ("train", "cae", "--dataset", "images", "--out", "run", "--batch-size", "4", "--device", "cpu")
 
 

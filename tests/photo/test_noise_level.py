@@ -119,3 +119,11 @@ def test_hidden_pixels_show_nothing() -> None:
     picture[:300, :, 3] = 0
     picture[:300, :, :3] = np.random.default_rng(0).integers(0, 256, (300, 512, 3))
     assert np.array(look(picture).sigma) * 255 == pytest.approx((2,) * 3, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "text"), [(0.04, "0.0 of 255"), (0.06, "0.1 of 255, coarse"), (2, "2.0 of 255, coarse")]
+)
+def test_noise_that_is_told_as_none_is_not_called_coarse(sigma: float, text: str) -> None:
+    level = sigma / 255
+    assert Noise(sigma=(level,) * 3, luma=level, chroma=level, fine=0).text == text

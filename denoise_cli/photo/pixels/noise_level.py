@@ -42,6 +42,8 @@ _FLOOR, _ALIKE = (0.01, 0.06, 0.12), (1.7, 2.4)
 _FLOOR_GROWTH = (2.0, 2.6)
 # From the darkest to the brightest parts, noise seldom varies by more than this factor.
 _SPREAD = 2.0
+# Less is told as 0.0 of 255, and what is not there is not coarse either.
+_TOLD = 0.05 / 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,18 @@ class Noise:
     @property
     def text(self) -> str:
         """For people: `12.5 of 255, coarse`."""
-        return f"{255 * sum(self.sigma) / len(self.sigma):.1f} of 255" + (", coarse" if self.coarse else "")
+        return f"{255 * self._mean:.1f} of 255" + (", coarse" if self.coarse else "")
 
     @property
     def coarse(self) -> bool:
         """Whether most of it is coarser than pixels, as after demosaicking, scaling or JPEG."""
+        if self._mean < _TOLD:
+            return False
         return self.fine < _COARSE * self.luma or self.chroma > _COLOURFUL * self.luma
+
+    @property
+    def _mean(self) -> float:
+        return sum(self.sigma) / len(self.sigma)
 
     def for_channels(self, count: int) -> Noise:
         """The noise of a grey plane as that of `count` equal channels."""

@@ -89,7 +89,9 @@ def classify(
             "Leave it out.",
         )
     flags: dict[str, Any] = {
-        "model": options.one_model(model, named),
+        "model": options.one_model(
+            model, named, "Test it: denoise classify --weights {} --eval-only --dataset DATASET"
+        ),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "noise": noise,
@@ -135,13 +137,13 @@ def classify(
 def _held_by(weights: str) -> dict[str, Any]:
     """Model and batch-norm setting of the classifier in a weight file, as flags."""
     from denoise_cli.models.registry import DENOISERS
-    from denoise_cli.weights.header import read_header
+    from denoise_cli.weights.header import has_no_classifier, read_header
     from denoise_cli.weights.store import find_weights
 
     header = read_header(find_weights(weights))
     name = header.name if header.kind == "classifier" else DENOISERS[header.name].classifier
     if name is None:
-        raise WeightsError(f"{weights} holds the denoiser {header.name!r}, which has no classifier.")
+        raise has_no_classifier(weights, header)
     return {"model": name, "batch_norm": header.batch_norm}
 
 

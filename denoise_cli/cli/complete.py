@@ -54,6 +54,10 @@ def weights(incomplete: str) -> list[str]:
     return [*_starting(incomplete, (entry.name for entry in list_bundled())), *runs(incomplete)]
 
 
+def _denoisers_and_weights(incomplete: str) -> list[str]:
+    return [*_denoisers(incomplete), *weights(incomplete)]
+
+
 def models_and_weights(incomplete: str) -> list[str]:
     """Everything that `denoise models` has a card of."""
     return [*_denoisers(incomplete), *_classifiers(incomplete), *weights(incomplete)]
@@ -62,7 +66,8 @@ def models_and_weights(incomplete: str) -> list[str]:
 def completion_of(config: str, key: str) -> Callable[[str], list[str]] | None:
     """What completes the value of a field, if anything does."""
     if key == "model":
-        return _classifiers if config == "ClassifyConfig" else _denoisers
+        own = {"ClassifyConfig": _classifiers, "TrainConfig": _denoisers}
+        return own.get(config, _denoisers_and_weights)
     known = {
         "data.dataset": _datasets,
         "noise": _noises,

@@ -61,8 +61,7 @@ def denoise_image(
     Example: denoise denoise-image holiday.jpg
     """
     flags: dict[str, Any] = {
-        "model": model,
-        "weights": weights,
+        **options.model_or_weights(model, weights),
         "batch_norm": batchnorm,
         "sigma": sigma,
         "strength": strength,

@@ -18,7 +18,7 @@ _FORMATS = ("onnx", "darktable", "hub")
 
 def export(
     model: Annotated[
-        str | None, typer.Argument(help="Architecture whose bundled weights are exported.")
+        str | None, typer.Argument(help="Architecture whose bundled weights are exported, or a run or file.")
     ] = None,
     named: options.Named = None,
     output: Annotated[
@@ -51,7 +51,7 @@ def export(
     from denoise_cli.onnx.darktable import SUFFIX, export_darktable
     from denoise_cli.onnx.export import export_onnx
     from denoise_cli.onnx.protobuf import OPSET
-    from denoise_cli.photo.runtimes.load import find_denoiser
+    from denoise_cli.photo.runtimes.load import find_denoiser, find_named
     from denoise_cli.weights.header import read_header
     from denoise_cli.weights.hub import export_folder
     from denoise_cli.weights.store import bundled_name, find_weights, label_of
@@ -63,7 +63,7 @@ def export(
         options.check_effective(onnx_only, f"with --format {kind}", "Leave it out.")
     chosen = options.one_model(model, named)
     if kind == "hub":
-        path = find_weights(weights) if weights is not None else find_denoiser(chosen, batchnorm, None)
+        path = find_weights(weights) if weights is not None else find_named(chosen, batchnorm)
         header = read_header(path)
         if output is None:
             target = Path(f"{label_of(path) or bundled_name(header.name, header.batch_norm)}-hub")
@@ -71,7 +71,7 @@ def export(
         console.note(f"{path} -> {target}{os.sep}")
         console.note(f"Publish it: hf upload OWNER/NAME {quoted(target)}; use it: --weights hf:OWNER/NAME")
         return
-    path = find_denoiser(chosen, batchnorm, weights)
+    path = find_denoiser(chosen, batchnorm, weights) if weights is not None else find_named(chosen, batchnorm)
     if target.is_dir():
         target /= f"{read_header(path).name}{SUFFIX if kind == 'darktable' else '.onnx'}"
     if kind == "darktable":

@@ -103,11 +103,14 @@ def _show_published(as_json: bool) -> None:
 
 def _card(name: str, architectures: list[dict[str, Any]], weights: list[dict[str, Any]]) -> dict[str, Any]:
     """What is known of weights or, where no weights have the name, of a model."""
-    from denoise_cli.weights.store import find_card
+    from denoise_cli.weights.listing import row_of
+    from denoise_cli.weights.store import find_card, names_weights
 
     # Of a denoiser and a classifier of one name, the denoiser, which comes first.
     rows = {letters_of(row["name"]): row for row in reversed([*architectures, *weights])}
     row = rows.get(letters_of(name))
+    if row is None and names_weights(name):
+        row = row_of(name)
     if row is None:
         raise UnknownName("model or weights", name, [each["name"] for each in rows.values()])
     card = find_card(Path(row["path"])) if "path" in row else None

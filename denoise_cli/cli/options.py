@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +42,7 @@ def option(
     switch = field.annotation is bool or "/" in "".join(names)
     return typer.Option(
         *names,
-        help=config.help_of(key),
+        help=_help(config, key),
         metavar=None if switch else metavar or metavar_of(field),
         rich_help_panel=panel,
         show_default=False,
@@ -49,10 +50,17 @@ def option(
     )
 
 
+def _help(config: type[Section], key: str) -> str:
+    """The field's help; of a model that weights may stand for, with that."""
+    text = config.help_of(key)
+    both = key == "model" and "weights" in config.model_fields
+    return f"{text.rstrip('.')}; or what --weights takes." if both else text
+
+
 def argument(config: type[Section], key: str) -> Any:
     """An argument with the help of the config's field."""
     return typer.Argument(
-        help=config.help_of(key),
+        help=_help(config, key),
         show_default=False,
         autocompletion=completion_of(config.__name__, key),
     )
@@ -95,11 +103,37 @@ FormatOption = Annotated[
 Named = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="The same as MODEL.")]
 
 
-def one_model(model: str | None, named: str | None) -> str | None:
-    """The one model that MODEL and `--model` name; raises `UsageError` where they name two."""
+def one_model(model: str | None, named: str | None, for_run: str = "") -> str | None:
+    """The one model that MODEL and `--model` name.
+
+    Args:
+        model, named: What was given.
+        for_run: What to type for a run, `{}` for its name, where a run is no answer.
+
+    Raises:
+        UsageError: They name two, or one is a run that must not be.
+    """
     if model is not None and named is not None and letters_of(model) != letters_of(named):
         raise UsageError(f"Two models are given: {model} and --model {named}.", "Keep one of them.")
-    return named if model is None else model
+    chosen = named if model is None else model
+    if for_run and chosen is not None and Path(chosen, "config.yaml").is_file():
+        raise UsageError(f"{chosen} is a run, not a model.", for_run.format(quote(chosen)))
+    return chosen
+
+
+def model_or_weights(model: str | None, weights: str | None) -> dict[str, str | None]:
+    """The flags `model` and `weights`, where a MODEL that is no model's name may name weights.
+
+    Raises:
+        UsageError: Both name weights.
+    """
+    from denoise_cli.weights.store import names_weights
+
+    if model is None or not names_weights(model):
+        return {"model": model, "weights": weights}
+    if weights is not None:
+        raise UsageError(f"Weights are named twice: {model} and --weights {weights}.", "Keep one of them.")
+    return {"model": None, "weights": model}
 
 
 def chosen_format(given: str | None, json: bool, known: Sequence[str] = TABLE_OR_JSON) -> str:

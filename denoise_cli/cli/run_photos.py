@@ -119,7 +119,10 @@ def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
     from denoise_cli.photo.files.paths import Item, check_comparisons, check_name
 
     if len(paths) > 1:
-        raise UsageError("Standard input (-) can only be the one photo.")
+        raise UsageError(
+            "Standard input (-) can only be the one photo.",
+            "Denoise it by itself: denoise denoise-image - -o clean.png",
+        )
     output = None if config.output == Path("-") else config.output
     if output is None:
         _check_standard_output(extras)

@@ -39,13 +39,12 @@ def test(
     Example: denoise test unet --dataset stl10 --noise intense
     """
     flags = {
-        "model": options.one_model(model, named),
+        **options.model_or_weights(options.one_model(model, named), weights),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "data.limit": limit,
         "noise": noise,
         "batch_norm": batchnorm,
-        "weights": weights,
         "protocol": protocol,
         "seed": seed,
         "device": device,

@@ -47,7 +47,7 @@ def train(
     Example: denoise train unet --dataset stl10
     """
     flags = {
-        "model": options.one_model(model, named),
+        "model": options.one_model(model, named, "Go on with it: denoise train --resume {}"),
         "data.dataset": dataset,
         "data.data_dir": data_dir,
         "noise": noise,

@@ -84,7 +84,10 @@ def plan_batch(request: Request) -> BatchPlan:
     several = len(paths) > 1 or Path(paths[0]).is_dir() or not os.path.lexists(paths[0])
     found = find_photos(paths, request.recursive, request.output)
     if request.reference is not None and len(found.photos) > 1:
-        raise UsageError("--reference belongs to one photo, and several are given.")
+        raise UsageError(
+            "--reference belongs to one photo, and several are given.",
+            "Denoise that photo by itself, or leave --reference out.",
+        )
     if several and request.output is not None and request.output.is_file():
         raise UsageError(
             f"{show(request.output)} is a file, and several results need a folder.", "Name another --output."

@@ -98,7 +98,10 @@ def _classifier_architecture(config: ClassifyConfig, data: Data) -> WeightsHeade
     source = data.streams[0].source
     size = data.streams[0].crop
     if size % 8:
-        raise DataError(f"Classifiers need images whose side is a multiple of 8, not {size} pixels.")
+        raise DataError(
+            f"Classifiers need images whose side is a multiple of 8, not {size} pixels.",
+            f"Train on crops: --set data.crop={size // 8 * 8}" if size > 8 else "Take larger images.",
+        )
     name = classifier_info(config.model).name
     return WeightsHeader("classifier", name, config.batch_norm, source.classes, size, config.noise)
 
@@ -126,4 +129,6 @@ def _take_over(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
             continue
         taken += 1
     if not taken:
-        raise WeightsError(f"No layer of {name} fits this model.")
+        raise WeightsError(
+            f"No layer of {name} fits this model.", "Leave `init` out, or name weights of the same model."
+        )

@@ -361,7 +361,10 @@ class Trainer:
 
 def _check_batch_size(config: RunConfig, world: World) -> None:
     if config.batch_size % world.size:
-        raise ConfigError(f"batch_size {config.batch_size} is not a multiple of {world.size} processes.")
+        raise ConfigError(
+            f"batch_size {config.batch_size} is not a multiple of {world.size} processes.",
+            f"Take --batch-size {-(-config.batch_size // world.size) * world.size}.",
+        )
     guidance = config.guidance.source if isinstance(config, TrainConfig) else None
     if guidance == "shuffled" and config.batch_size // world.size < 2:
         raise ConfigError(

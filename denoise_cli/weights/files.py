@@ -10,11 +10,10 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from denoise_cli.errors import WeightsError
 from denoise_cli.files import write_atomic
 from denoise_cli.models import build_classifier, build_denoiser
 from denoise_cli.models.guided import GuidedUNet
-from denoise_cli.weights.header import KEY, WeightsHeader, read_header
+from denoise_cli.weights.header import KEY, WeightsHeader, has_no_classifier, read_header
 from denoise_cli.weights.shapes import check_shapes, compare_shapes
 from denoise_cli.weights.tensors import read_tensors
 
@@ -71,7 +70,7 @@ def load_classifier(path: Path) -> tuple[WeightsHeader, nn.Module]:
     if architecture.kind == "classifier":
         return architecture, model
     if not isinstance(model, GuidedUNet):
-        raise WeightsError(f"{path} holds the denoiser {architecture.name!r}, which has no classifier.")
+        raise has_no_classifier(path, architecture)
     return architecture, model.classifier
 
 

@@ -90,7 +90,10 @@ def read_header(path: Path) -> WeightsHeader:
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable safetensors file: {error}.") from error
     if metadata is None:
-        raise WeightsError(f"{path} was not written by this program: it does not name its architecture.")
+        raise WeightsError(
+            f"{path} was not written by this program: it does not name its architecture.",
+            "`denoise models` lists what there is.",
+        )
     try:
         architecture = _parse(metadata)
     except (ValueError, RecursionError) as error:
@@ -104,6 +107,14 @@ def read_header(path: Path) -> WeightsHeader:
             "Install the package that adds it; `denoise models` lists what there is.",
         )
     return architecture
+
+
+def has_no_classifier(path: str | Path, header: WeightsHeader) -> WeightsError:
+    """The error for a file that a classifier is wanted of."""
+    return WeightsError(
+        f"{path} holds the denoiser {header.name!r}, which has no classifier.",
+        "Name a classifier or a guided network; `denoise models` lists them.",
+    )
 
 
 def _parse(text: str) -> WeightsHeader:

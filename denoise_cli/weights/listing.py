@@ -12,7 +12,7 @@ from denoise_cli.models import count_trainable
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import read_header
-from denoise_cli.weights.store import list_bundled
+from denoise_cli.weights.store import find_weights, list_bundled
 
 
 def list_architectures() -> list[dict[str, Any]]:
@@ -60,6 +60,23 @@ def list_weights(runs: Path = Path("runs")) -> list[dict[str, Any]]:
             }
         )
     return rows + [_run_row(path) for path in sorted(runs.glob("*/last.safetensors"))]
+
+
+def row_of(name: str) -> dict[str, Any]:
+    """The row of a run or weight file; raises `WeightsError`."""
+    path = find_weights(name)
+    if path.name in {"best.safetensors", "last.safetensors"}:
+        return _run_row(path)
+    found = read_header(path)
+    return {
+        "name": name,
+        "path": str(path),
+        "model": found.name,
+        "batch_norm": found.batch_norm,
+        "noise": found.noise,
+        "scores": {},
+        "bytes": path.stat().st_size,
+    }
 
 
 def _run_row(last: Path) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import UnknownName, WeightsError
 from denoise_cli.files import sha256
 from denoise_cli.models.registry import DENOISERS, denoiser_info
 from denoise_cli.weights.header import read_header
@@ -117,6 +119,14 @@ def _name_of_hub_folder(path: Path) -> str:
     if snapshot.parent.name == "snapshots":
         return snapshot.parent.parent.name.rpartition("--")[2]
     return snapshot.resolve().name
+
+
+def names_weights(name: str) -> bool:
+    """Whether this is no model's name, but what `find_weights` finds, or a network of another program."""
+    with suppress(UnknownName):
+        denoiser_info(name)
+        return False
+    return os.path.lexists(name) or ":" in name or any(entry.name == name for entry in list_bundled())
 
 
 def find_weights(name: str) -> Path:

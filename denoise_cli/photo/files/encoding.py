@@ -10,7 +10,7 @@ import numpy as np
 import pyvips
 
 from denoise_cli.errors import ImageError, UsageError
-from denoise_cli.photo.files.formats import Format
+from denoise_cli.photo.files.formats import FORMATS, Format
 from denoise_cli.photo.files.metadata.carry import convert, listed
 from denoise_cli.photo.files.metadata.exif import has_maker_note
 from denoise_cli.photo.files.metadata.types import Metadata
@@ -67,9 +67,13 @@ def choose_encoding(photo: Photo, kind: Format, bits: int | None, quality: int |
         found = _bits(photo), photo.dtype.itemsize * 8
         bits = next((wanted for wanted in found if wanted in kind.depths), kind.depths[-1])
     if bits not in kind.depths:
-        *others, last = sorted(kind.depths)
-        depths = f"{', '.join(map(str, others))} or {last}" if others else str(last)
-        raise UsageError(f"{kind.name.upper()} files hold {depths} bits a colour, not {bits}.")
+        *fewer, last = sorted(kind.depths)
+        depths = f"{', '.join(map(str, fewer))} or {last}" if fewer else str(last)
+        others = [each.name for each in FORMATS.values() if bits in each.depths and can_write(each)]
+        raise UsageError(
+            f"{kind.name.upper()} files hold {depths} bits a colour, not {bits}.",
+            f"Leave --bits out, or choose another --format: {' or '.join(others)}.",
+        )
     most = _MOST_PIXELS.get(kind.name, max(photo.width, photo.height))
     if max(photo.width, photo.height) > most:
         raise ImageError(

@@ -17,7 +17,7 @@ from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
 from denoise_cli.weights.header import WeightsHeader, is_ours, read_header, reject_external_guidance
-from denoise_cli.weights.store import find_bundled, find_weights, list_bundled
+from denoise_cli.weights.store import find_bundled, find_weights, names_weights
 
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
 
@@ -99,7 +99,7 @@ def load_photo_denoiser(
         WeightsError: The weights are missing, damaged, or not those of `model`.
         UsageError: The runtime cannot use the device, or has no graph of the model.
     """
-    if weights is None and model is not None and _names_weights(model):
+    if weights is None and model is not None and names_weights(str(model)):
         model, weights = None, model
     model = None if model is None else str(model)
     if weights is not None and _is_external(str(weights)):
@@ -154,17 +154,9 @@ def _load_external(weights: str, model: str | None, device: str, runtime: Runtim
     return PhotoDenoiser(header, found, loaded, external_info(found))
 
 
-def _names_weights(model: str | Path) -> bool:
-    """Whether this is no model's name, but a file, a run, a bundled file or a function."""
-    text = str(model)
-    if text in DENOISERS:
-        return False
-    return Path(text).exists() or ":" in text or any(entry.name == text for entry in list_bundled())
-
-
 def find_named(model: str | Path | None, batch_norm: bool) -> Path:
     """The weight file of a model's bundled weights, or the one that is named; as `find_denoiser`."""
-    if model is not None and _names_weights(model):
+    if model is not None and names_weights(str(model)):
         return find_denoiser(None, batch_norm, model)
     return find_denoiser(None if model is None else str(model), batch_norm, None)
 
@@ -177,7 +169,10 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
     path = find_weights(str(weights))
     found = read_header(path)
     if found.kind != "denoiser":
-        raise WeightsError(f"{weights} holds a classifier, not a denoiser.")
+        raise WeightsError(
+            f"{weights} holds a classifier, not a denoiser.",
+            "`denoise models` lists the denoisers.",
+        )
     reject_external_guidance(found, path)
     if wanted not in {None, found.name}:
         raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")

@@ -79,6 +79,7 @@ def test_bad_photos_are_one_sentence(
         (["--tile", "17"], "too small"),
         (["--format", "gif"], "format"),
         (["--bits", "16", "--format", "jpeg"], "JPEG files hold 8 bits"),
+        (["--bits", "16", "--format", "jpeg"], "choose another --format: png or tiff."),
         (["--strength", "2"], "strength"),
         (["--luma", "-1"], "luma"),
         (["--detail", "0.3"], "--luma 0.7"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.cli.train import config_file, run
 from denoise_cli.config import ClassifyConfig, load_config
 from denoise_cli.errors import UsageError, WeightsError, counted, quoted
-from denoise_cli.models.registry import CLASSIFIERS, denoiser_info, guided_names
+from denoise_cli.models.registry import CLASSIFIERS, classifier_info, denoiser_info, guided_names
 
 if TYPE_CHECKING:
     from denoise_cli.evaluation.report.summaries import ClassifierSummary
@@ -108,7 +109,7 @@ def classify(
         "out": output if resume is None else resume,
     }
     if weights is not None:
-        flags |= _held_by(weights)
+        flags |= _held_by(weights, flags["model"], batchnorm)
     elif image is not None and config is None:
         flags["model"] = flags["model"] or CLASSIFIERS.default
     file = config_file(config, resume, output)
@@ -131,11 +132,18 @@ def classify(
         _test(settings, path, denoiser, folder, overwrite or not eval_only, as_json)
         guided = [name for name in guided_names() if denoiser_info(name).classifier == settings.model]
         if guided and not eval_only:
-            console.note(f"Next: denoise train {guided[0]} --classifier {quoted(settings.folder)}")
+            data = quote(settings.data.dataset)
+            console.note(
+                f"Next: denoise train {guided[0]} --classifier {quoted(settings.folder)} --dataset {data}"
+            )
 
 
-def _held_by(weights: str) -> dict[str, Any]:
-    """Model and batch-norm setting of the classifier in a weight file, as flags."""
+def _held_by(weights: str, model: str | None, batch_norm: bool | None) -> dict[str, Any]:
+    """Model and batch-norm setting of the classifier in a weight file, as flags.
+
+    Raises:
+        UsageError: Others are asked for.
+    """
     from denoise_cli.models.registry import DENOISERS
     from denoise_cli.weights.header import has_no_classifier, read_header
     from denoise_cli.weights.store import find_weights
@@ -144,6 +152,13 @@ def _held_by(weights: str) -> dict[str, Any]:
     name = header.name if header.kind == "classifier" else DENOISERS[header.name].classifier
     if name is None:
         raise has_no_classifier(weights, header)
+    if model is not None and classifier_info(model).name != name:
+        raise UsageError(f"{weights} holds the classifier {name}, not {model}.", "Leave MODEL out.")
+    if batch_norm not in {None, header.batch_norm}:
+        setting = "with" if header.batch_norm else "without"
+        raise UsageError(
+            f"{weights} was trained {setting} batch norm.", "Leave --batchnorm and --no-batchnorm out."
+        )
     return {"model": name, "batch_norm": header.batch_norm}
 
 

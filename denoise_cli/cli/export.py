@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from denoise_cli.cli import options
+from denoise_cli.cli import complete, options
 from denoise_cli.cli.console import console
 from denoise_cli.config import DenoiseConfig
 from denoise_cli.errors import UnknownName, UsageError, quoted
@@ -31,7 +31,14 @@ def export(
             "--format", metavar="|".join(_FORMATS), help="What to write (default: by the output's name)."
         ),
     ] = None,
-    weights: Annotated[str | None, options.option(DenoiseConfig, "weights")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="A weight file, run folder or hf:OWNER/NAME instead of the bundled weights.",
+            metavar="TEXT",
+            autocompletion=complete.weights,
+        ),
+    ] = None,
     batchnorm: Annotated[
         bool, options.option(DenoiseConfig, "batch_norm", "--batchnorm/--no-batchnorm")
     ] = True,

@@ -72,18 +72,26 @@ def train(
             f"on {settings.model}, which no classifier guides",
             f"Leave it out, or train {either(guided_names())}.",
         )
-    if run(settings, resume is not None, overwrite) is not None:
-        console.note(f"Next: {_next_command(settings)}")
+    trained = run(settings, resume is not None, overwrite)
+    if trained is not None:
+        console.note(f"Next: {_next_command(trained.parent)}")
 
 
-def _next_command(config: TrainConfig) -> str:
-    """What to do with a finished run: score it, or clean a photo where there is no one data set to score."""
-    weights = f"--weights {quoted(config.folder)}"
+def _next_command(folder: Path) -> str:
+    """What to do with a finished run: score it, or clean a photo where there is no one data set to score.
+
+    Its own config knows what a default was taken for.
+    """
+    from denoise_cli.data.pairs import is_paired
+
+    config = load_config(TrainConfig, str(folder / "config.yaml"), [], {})
+    weights = f"--weights {quoted(folder)}"
     if config.data.mix:
         return f"denoise denoise-image PHOTO {weights}"
     where = "" if config.data.data_dir is None else f" --data-dir {quoted(config.data.data_dir)}"
     noise = config.scoring_noise
-    under = "" if noise in {TestConfig.field_of("noise").default, REAL.name} else f" --noise {quote(noise)}"
+    usual = REAL.name if is_paired(Path(config.data.dataset)) else TestConfig.field_of("noise").default
+    under = "" if noise == usual else f" --noise {quote(noise)}"
     return f"denoise test {weights} --dataset {quote(config.data.dataset)}{where}{under}"
 
 

@@ -194,7 +194,15 @@ class CompareConfig(_ScoreConfig):
     def _something(self) -> CompareConfig:
         for key in ("models", "batch_norm", "noise", "train_seeds"):
             if not getattr(self, key):
-                raise ConfigError(f"`{key}` is empty, so there is nothing to compare.")
+                raise ConfigError(
+                    f"`{key}` is empty, so there is nothing to compare.", f"Name some, or leave `{key}` out."
+                )
+        folder = self.weights
+        if self.train and folder is not None and (folder.is_file() or (folder / "config.yaml").is_file()):
+            raise ConfigError(
+                f"`train` puts runs into the folder of `weights`, and {folder} is one run.",
+                "Name the folder that holds it, or leave --weights out.",
+            )
         self._check_networks()
         self._check_guidance()
         if self.benchmark == "awgn" and not all(name.startswith("awgn:") for name in self.noise):
@@ -231,4 +239,7 @@ class CompareConfig(_ScoreConfig):
         if REAL.name in (*self.noise, *self.train_noise):
             raise ConfigError("`guidance` is compared under added noise, not under `real`.", PLAIN_NOISE)
         if self.baselines or self.benchmark or self.protocol == "paper":
-            raise ConfigError("`guidance` goes with neither `baselines`, `benchmark` nor the paper protocol.")
+            raise ConfigError(
+                "`guidance` goes with neither `baselines`, `benchmark` nor the paper protocol.",
+                "Leave the other out, or compare in two calls.",
+            )

@@ -54,13 +54,17 @@ def load_config(kind: type[C], file: str | None, assignments: Sequence[str], fla
         origin[key.strip()] = "--set"
     for key, value in flags.items():
         if value is not None:
+            if value == "":
+                raise ConfigError(f"{_flag(key)} is empty.", "Is a variable of the shell not set?")
             _assign(values, key, value)
             origin[key] = _LINE
     _drop_overruled(values, flags)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise _explain(kind, error.errors()[0], where, origin) from error
+        # A key that is missing may be one that is misspelt.
+        found = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+        raise _explain(kind, found[0], where, origin) from error
 
 
 def find_config(name: str) -> Path:
@@ -128,11 +132,7 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
     if found is None:
         return ConfigError(f"{source} must hold keys and values.")
     key, field = found
-    who = (
-        _FLAGS.get(key, f"--{key.rpartition('.')[2].replace('_', '-')}")
-        if source == _LINE
-        else f"{key} in {source}"
-    )
+    who = _flag(key) if source == _LINE else f"{key} in {source}"
     near = get_close_matches(
         str(detail["input"]).lower(), [str(each) for each in choices_of(field.annotation)]
     )
@@ -142,6 +142,11 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
         f"{who} must be {requirement(field)}, not {_shown(detail['input'])}.",
         f"Did you mean {near[0]!r}?" if near else "",
     )
+
+
+def _flag(key: str) -> str:
+    """How a key is written on the command line."""
+    return _FLAGS.get(key, f"--{key.rpartition('.')[2].replace('_', '-')}")
 
 
 def _shown(value: Any) -> str:

@@ -116,7 +116,7 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     noise: str = "basic"
     """basic, intense, blind, camera, correlated, gaussian:S or awgn:S; `a+b` draws one per image,
-    `0.7*a+0.3*b` or `{a: 0.7, b: 0.3}` by weights; real: the noisy half of a folder of pairs."""
+    `0.7*a+0.3*b` by weights; real: the noisy half of a folder of pairs."""
     optim: OptimConfig = OptimConfig()
     epochs: float | None = Field(None, gt=0)
     """Passes over the training images (default 10, unless `steps` is given)."""

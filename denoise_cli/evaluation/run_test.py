@@ -65,10 +65,10 @@ def run_test(
         }
         if world.is_main:
             check_replaceable(folder / "scores.json", request, overwrite)
-        check_writable(folder)
         model = network.model.to(device)
         with world.main_first():
             source = load_test_images(config.data, share)
+        check_writable(folder)
         noise = parse_noise(config.noise)
         check_noise(source, noise)
         logits = guidance_logits(

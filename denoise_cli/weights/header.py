@@ -84,6 +84,11 @@ def read_header(path: Path) -> WeightsHeader:
             "If you trust it, load it with torch.load(..., weights_only=True) and write it with "
             "denoise_cli.weights.files.save_weights.",
         )
+    if path.suffix.lower() == ".onnx":
+        raise WeightsError(
+            f"{path} is an ONNX file already, and holds no weights of this program.",
+            "denoise-image, test and compare take it as it is.",
+        )
     try:
         with safe_open(path, "numpy") as file:
             metadata = (file.metadata() or {}).get(KEY)

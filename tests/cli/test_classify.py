@@ -50,6 +50,15 @@ def test_training_ends_with_a_test(denoise: Command, image_folder: Path, run: Pa
         assert min(picture.size) > 100
 
 
+def test_what_contradicts_the_weights_is_refused(denoise: Command, image_folder: Path, run: Path) -> None:
+    tested = ("classify", "--eval-only", "--weights", run, "--dataset", image_folder)
+    done = denoise(*tested, "cnn")
+    assert (done.returncode, "holds the classifier resnet, not cnn." in done.stderr) == (2, True)
+    done = denoise(*tested, "--no-batchnorm")
+    assert (done.returncode, "was trained with batch norm." in done.stderr) == (2, True)
+    assert denoise(*tested, "ResNet", "--batchnorm").returncode == 0
+
+
 def test_eval_only_gives_the_same_numbers(denoise: Command, image_folder: Path, run: Path) -> None:
     result = denoise("classify", "--eval-only", "--weights", run, "--dataset", image_folder, "--json")
     assert result.returncode == 0, result.stderr

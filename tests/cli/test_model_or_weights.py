@@ -40,6 +40,10 @@ def test_each_command_takes_a_run(denoise: Command, image_folder: Path, run: Pat
     for given, name in ((("mine",), "a.onnx"), (("--weights", "mine"), "b.onnx")):
         assert denoise("export", *given, "-o", name).returncode == 0
     assert (run.parent / "a.onnx").read_bytes() == (run.parent / "b.onnx").read_bytes()
+    again = denoise("export", "a.onnx", "-o", "c.onnx")
+    assert (again.returncode, "a.onnx is an ONNX file already" in again.stderr) == (1, True)
+    grid = denoise("compare", "--train", "--models", "cae", "--weights", "mine", "--dataset", image_folder)
+    assert (grid.returncode, "and mine is one run." in grid.stderr) == (2, True)
     shown = denoise("models", "mine", "--json")
     assert shown.returncode == 0, shown.stderr
     assert '"cae"' in shown.stdout

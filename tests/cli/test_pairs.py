@@ -52,6 +52,10 @@ def test_a_run_on_pairs_is_trained_and_tested(denoise: Command, pairs: Path, tmp
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs/photo_unet-pairs-real-s0"
     assert (run / "last.safetensors").is_file()
+    next_one = f"Next: denoise test --weights {run.relative_to(tmp_path)} --dataset {pairs}"
+    assert done.stderr.splitlines()[-1] == next_one
+    other = denoise("train", "photo_unet", "--dataset", pairs, *QUICK, "--noise", "basic")
+    assert other.stderr.splitlines()[-1] == f"{next_one.replace('real', 'basic')} --noise basic"
     done = denoise("test", "--weights", run, "--dataset", pairs, "--json")
     assert done.returncode == 0, done.stderr
     row = strict(done.stdout)

@@ -86,11 +86,18 @@ def test_an_unknown_key_of_set_is_blamed_on_set() -> None:
         (["seed"], "not of the form key=value"),
         (["model=unet", "data={a: ["], "not valid YAML"),
         ([], "model is missing"),
+        (["modle=unet"], "Unknown key 'modle' in --set"),
     ],
 )
 def test_wrong_values_are_explained(assignments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(TrainConfig, None, assignments, {})
+
+
+def test_an_empty_flag_is_a_shells_empty_variable() -> None:
+    with pytest.raises(ConfigError, match="--dataset is empty") as raised:
+        load_config(TrainConfig, None, [], {"model": "unet", "data.dataset": ""})
+    assert raised.value.hint == "Is a variable of the shell not set?"
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", "\x00"])

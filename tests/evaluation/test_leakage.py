@@ -9,7 +9,7 @@ import pytest
 
 from denoise_cli.data.folder import load_folder
 from denoise_cli.evaluation.scores.leakage import leakage_note
-from tests.conftest import Command, write_images
+from tests.conftest import Command, run_here, write_images
 
 TRAIN = ("train", "cae", "--steps", "1", "--batch-size", "4", "--out", "runs/mine", "--dataset")
 CLASSIFY = ("classify", "cnn", "--steps", "1", "--batch-size", "4", "--dataset", "classes", "--out", "c")
@@ -122,3 +122,26 @@ def test_what_counts_as_the_same_images(tmp_path: Path, trained: str, scored: st
     assert bool(leakage_note(run / "best.safetensors", where[scored])) == warns
     (run / "config.yaml").write_text("data: [")
     assert leakage_note(run / "best.safetensors", where[scored]) == ""
+
+
+def test_a_folder_with_parts_kept_nothing_of_them(denoise: Command, tmp_path: Path) -> None:
+    write_images(tmp_path / "set/train", 12)
+    write_images(tmp_path / "set/test", 2, seed=1)
+    assert denoise(*TRAIN, "set").returncode == 0
+    test = denoise("test", "--weights", "runs/mine", "--dataset", "set/train", "-o", "r")
+    assert "runs/mine was trained on images of set/train" in test.stderr
+    assert "training left out" not in test.stderr
+    assert len(json.loads((tmp_path / "r/scores.json").read_text())["images"]) == 12
+
+
+@pytest.mark.parametrize("out", ["runs/mine", "mine"])
+def test_a_run_knows_its_images_from_any_folder(tmp_path: Path, out: str) -> None:
+    write_images(tmp_path / "flat", 12)
+    made = run_here(tmp_path, *TRAIN[:-3], "--out", out, "--dataset", "flat")
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "elsewhere").mkdir()
+    test = run_here(
+        tmp_path / "elsewhere", "test", "--weights", f"../{out}", "--dataset", "../flat", "-o", "r"
+    )
+    assert test.returncode == 0, test.stderr
+    assert "../flat has no test part: scored on the" in test.stderr

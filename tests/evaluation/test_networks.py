@@ -14,6 +14,10 @@ from denoise_cli.evaluation.comparison import score_cell
 from denoise_cli.evaluation.comparison.networks import find_networks
 from denoise_cli.evaluation.comparison.run import run_comparison
 from denoise_cli.evaluation.scores import scoring
+from denoise_cli.models import build_classifier
+from denoise_cli.weights.files import save_weights
+from denoise_cli.weights.header import WeightsHeader
+from denoise_cli.weights.hub import export_folder
 from tests.conftest import Command
 from tests.evaluation.test_grid import save_run, silent
 
@@ -48,6 +52,26 @@ def test_a_folder_of_runs_stands_for_all_of_them(tmp_path: Path) -> None:
     for seed in (1, 2):
         save_run(tmp_path / f"runs/s{seed}", seed)
     assert list(find_networks([str(tmp_path / "runs"), "cae"], batch_norm=False)) == ["s1", "s2", "cae-nobn"]
+
+
+def test_classifiers_in_a_folder_of_runs_are_no_networks(tmp_path: Path) -> None:
+    run = save_run(tmp_path / "runs/mine", 1)
+    save_run(tmp_path / "runs/other", 2)
+    classifier = tmp_path / "runs/guide/last.safetensors"
+    classifier.parent.mkdir()
+    header = WeightsHeader("classifier", "cnn", True, ("a", "b"), 32)
+    save_weights(classifier, build_classifier("cnn", num_classes=2, image_size=32), header)
+    assert list(find_networks([str(run.parent)], batch_norm=True)) == ["mine", "other"]
+    with pytest.raises(DenoiseError, match="holds the classifier 'cnn'") as raised:
+        find_networks([str(classifier.parent)], batch_norm=True)
+    assert "--eval-only --weights" in raised.value.hint and "--dataset" in raised.value.hint
+
+
+def test_a_folder_as_the_hub_has_it(tmp_path: Path) -> None:
+    run = save_run(tmp_path / "runs/mine", 1)
+    export_folder(run / "last.safetensors", tmp_path / "published", overwrite=False)
+    (found,) = find_networks([str(tmp_path / "published")], batch_norm=True).values()
+    assert found.path.name == "model.safetensors"
 
 
 def test_what_may_stand_beside_networks(tmp_path: Path) -> None:

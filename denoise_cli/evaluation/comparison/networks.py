@@ -11,7 +11,7 @@ from denoise_cli.external.load import is_external, load_external
 from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS
 from denoise_cli.models.registry import DENOISERS, letters_of
 from denoise_cli.weights.header import WeightsHeader, read_header
-from denoise_cli.weights.store import find_bundled, label_of, list_bundled
+from denoise_cli.weights.store import HUB_FILE, find_bundled, label_of, list_bundled
 
 
 def find_networks(names: Sequence[str], batch_norm: bool) -> dict[str, Candidate]:
@@ -41,7 +41,10 @@ def _find(name: str, batch_norm: bool) -> list[Candidate]:
         architecture = WeightsHeader("denoiser", network.name, batch_norm=False)
         return [Candidate(path, name, architecture, None, external=network)]
     if path.exists():
-        candidates = read_runs(path)
+        candidates = read_runs(_published(path) or path)
+        if len(candidates) > 1:
+            # `classify` puts its runs beside those of denoisers.
+            candidates = [each for each in candidates if each.architecture.kind == "denoiser"]
         if not candidates:
             raise WeightsError(
                 f"{name} holds no finished runs.", "Name a run folder, a weight file, or a folder of runs."
@@ -51,6 +54,12 @@ def _find(name: str, batch_norm: bool) -> list[Candidate]:
     for candidate in candidates:
         _check(candidate)
     return candidates
+
+
+def _published(path: Path) -> Path | None:
+    """The weight file in a folder as `export --format hub` writes it."""
+    file = path / HUB_FILE
+    return file if file.is_file() else None
 
 
 def _bundled(name: str, batch_norm: bool) -> Candidate:
@@ -72,7 +81,7 @@ def _check(candidate: Candidate) -> None:
     if architecture.kind != "denoiser":
         raise WeightsError(
             f"{candidate.path} holds the classifier {architecture.name!r}, not a denoiser.",
-            f"Test it with: denoise classify {architecture.name} --eval-only --weights {candidate.path}",
+            f"Test it with: denoise classify --eval-only --weights {candidate.path} --dataset DATASET",
         )
     if architecture.guidance in NEEDS_EXTERNAL_LOGITS:
         raise WeightsError(

@@ -87,7 +87,10 @@ def _part(dataset: str, split: Split) -> Path | None:
 
 
 def _training_sets(config: Path) -> list[tuple[str, float]]:
-    """Data sets of a run, each with the share of its pictures that was kept for testing."""
+    """Data sets of a run, each with the share of its pictures that was kept for testing.
+
+    Folders are named as they are found from here.
+    """
     try:
         values = read_yaml(config)
         data = values["data"]
@@ -96,4 +99,18 @@ def _training_sets(config: Path) -> list[tuple[str, float]]:
         found = mix or [(data["dataset"], float(data.get("test_share", 0.0)))]
     except (DenoiseError, KeyError, TypeError, ValueError, AttributeError):
         return []
-    return [(name, share) for name, share in found if isinstance(name, str)]
+    names = [(_from_run(config.parent, name), share) for name, share in found if isinstance(name, str)]
+    # Nothing is kept of a folder that has parts.
+    return [(name, share if has_no_parts(name) else 0.0) for name, share in names]
+
+
+def _from_run(run: Path, name: str) -> str:
+    """A data set's name as it is found from here.
+
+    A config names a folder as seen from where the run was started: a folder above the run's own, if it
+    was not given an absolute path.
+    """
+    if canonical_dataset(name) in NAMED:
+        return name
+    above = (folder / name for folder in run.resolve().parents)
+    return str(next((path for path in above if path.exists()), name))

@@ -47,7 +47,7 @@ OWN = {
         "dry_run",
     },
     "denoise-image": {"paths", "detail", "reference", "side_by_side", "config", "set", "json"},
-    "export": {"model", "named", "output", "format", "opset", "half", "overwrite"},
+    "export": {"model", "named", "weights", "output", "format", "opset", "half", "overwrite"},
     "serve": {"port", "open", "max_megabytes"},
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from denoise_cli.photo.runtimes.load import _wants_torch, load_photo_denoiser
+
 ROOT = Path(__file__).parents[1]
 ABSENT = ("torch", "torchvision", "skimage", "scipy", "matplotlib", "pywt")
 # Makes the modules that the light install lacks impossible to import.
@@ -91,3 +93,15 @@ def test_what_needs_torch_says_how_to_get_it(tmp_path: Path, args: tuple[str | P
     assert done.returncode == 1
     assert "PyTorch, which is not installed" in done.stderr and "pip install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("there", ["/dev/dxg", "/dev/nvidiactl"])
+def test_a_driver_without_torch_is_no_gpu(there: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """WSL2 has the one on every machine."""
+    own = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == there or own(path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _wants_torch("auto")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert not _wants_torch("auto")
+    assert load_photo_denoiser("cae").runtime.name.startswith(("onnx", "openvino"))

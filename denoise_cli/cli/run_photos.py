@@ -116,7 +116,7 @@ def _denoise(items: Sequence[Item], config: DenoiseConfig, extras: Extras, repor
 
 def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     """Denoise the picture on standard input; to standard output unless a file is named."""
-    from denoise_cli.photo.files.paths import Item, check_comparisons, check_name
+    from denoise_cli.photo.files.paths import Item, check_comparisons, check_name, is_same
 
     if len(paths) > 1:
         raise UsageError(
@@ -132,6 +132,10 @@ def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
         )
     else:
         check_name(output, settings_of(config).format)
+        if extras.reference is not None and is_same(output, extras.reference):
+            raise UsageError(
+                f"The result would replace the reference {extras.reference}.", "Name another --output."
+            )
         if extras.side_by_side:
             kept = [] if extras.reference is None else [extras.reference]
             check_comparisons([Item(Path("-"), output)], config.overwrite, kept)

@@ -16,7 +16,7 @@ from rich.console import Console as RichConsole
 
 from denoise_cli.cli.console import Console
 from denoise_cli.errors import UsageError
-from tests.conftest import TERMINAL, Weights, write_images
+from tests.conftest import TERMINAL, Weights, run_here, write_images
 
 NAME = "山 é 😀"
 
@@ -111,3 +111,17 @@ def test_closed_streams_never_give_their_number_to_a_result(weights: Weights, tm
     assert json.loads(done.stdout)["status"] == "done"
     with Image.open(tmp_path / "000.denoised.png") as image:
         image.load()
+
+
+def test_standard_input_does_not_replace_the_reference(tmp_path: Path) -> None:
+    write_images(tmp_path, 1)
+    picture = next(tmp_path.glob("*.png"))
+    before = picture.read_bytes()
+    done = run_here(
+        tmp_path,
+        *("denoise-image", "-", "-o", picture.name, "--reference", picture.name, "--overwrite"),
+        stdin=before,
+    )
+    assert done.returncode == 2
+    assert f"The result would replace the reference {picture.name}." in done.stderr
+    assert picture.read_bytes() == before

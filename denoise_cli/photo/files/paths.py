@@ -146,7 +146,7 @@ def _without_repeats(items: Sequence[Item]) -> list[Item]:
         if other is None:
             taken[loose] = item
         elif os.path.realpath(other.output) == place or _ignores_case(item.output.parent):
-            if _is_same(item.source, other.source):
+            if is_same(item.source, other.source):
                 continue
             raise UsageError(
                 f"{show(other.source)} and {show(item.source)} would both become {show(item.output)}.",
@@ -163,11 +163,11 @@ def _ignores_case(folder: Path) -> bool:
     with os.scandir(folder) as entries:
         names = [folder / entry.name for entry in entries if entry.name.swapcase() != entry.name]
     path = names[0] if names else folder.resolve()
-    return _is_same(path.with_name(path.name.swapcase()), path)
+    return is_same(path.with_name(path.name.swapcase()), path)
 
 
 def _raise_replaces(item: Item, replaced: Path) -> None:
-    if _is_same(item.source, item.output):
+    if is_same(item.source, item.output):
         raise UsageError(f"The result would replace the photo {show(item.source)}.", "Name another --output.")
     raise UsageError(
         f"The result of {show(item.source)} would replace {show(replaced)}, which this command names too.",
@@ -182,7 +182,7 @@ def _identities(paths: Iterable[Path]) -> dict[tuple[int, int] | None, Path]:
     return found
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def is_same(one: Path, other: Path) -> bool:
     found = _identity(one)
     return found is not None and found == _identity(other)
 

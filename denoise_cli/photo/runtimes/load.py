@@ -187,10 +187,20 @@ def _fastest(device: str, architecture: WeightsHeader) -> RuntimeName:
     return "onnx" if find_spec("openvino") is None else "openvino"
 
 
+def _has_torch() -> bool:
+    """Whether torch is installed; where photos alone are cleaned, it need not be."""
+    try:
+        return find_spec("torch") is not None
+    except ValueError:  # sys.modules says that it must not be imported
+        return False
+
+
 def _wants_torch(device: str) -> bool:
     """Whether torch must be imported; with `auto`, a look at the machine says so without it."""
     if device != "auto":
         return device != "cpu"
+    if not _has_torch():
+        return False
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
         return False
     windows = Path(os.environ.get("SYSTEMROOT", "/nowhere"), "System32", "nvcuda.dll")

@@ -16,15 +16,19 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import skimage.data
 
+from denoise_cli.models.registry import DENOISERS
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
+from denoise_cli.weights.header import read_header
 from denoise_cli.weights.store import list_bundled
 
 
 def main() -> None:
-    """Print a line per network, level of noise and way."""
+    """Print a line per network and level of noise."""
     parser = argparse.ArgumentParser(description=__doc__)
-    allowed = [bundled.name for bundled in list_bundled() if load_photo_denoiser(bundled.name).info.bfloat16]
+    allowed = [
+        bundled.name for bundled in list_bundled() if DENOISERS[read_header(bundled.path).name].bfloat16
+    ]
     parser.add_argument("--weights", nargs="*", default=allowed)
     parser.add_argument("--sigmas", nargs="*", type=float, default=[0, 10, 25, 50, 100], help="of 255")
     args = parser.parse_args()

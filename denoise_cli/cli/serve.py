@@ -56,6 +56,7 @@ def serve(
     config = load_config(DenoiseConfig, None, [], flags)
 
     from denoise_cli.cli.run_photos import load, settings_of
+    from denoise_cli.cli.signals import ending_on_signals
     from denoise_cli.cli.streams import without_library_messages
     from denoise_cli.photo.malloc import return_freed_memory
     from denoise_cli.serve.app import Service, new_token
@@ -63,6 +64,7 @@ def serve(
 
     return_freed_memory()
     with (
+        ending_on_signals(lambda: False),
         listen(port) as socket,
         TemporaryDirectory(prefix="denoise-serve-", ignore_cleanup_errors=True) as folder,
         without_library_messages(),

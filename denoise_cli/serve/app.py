@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 import secrets
 import shutil
 import threading
@@ -42,6 +43,11 @@ TOKEN_HEADER = "x-denoise-token"
 _AT_ONCE = 2
 _PIECE = 1 << 20
 _LONGEST_NAME = 200
+_USUAL_PORT = 80
+# As nginx calls a request whose client has gone.
+_CLOSED = 499
+# Of the command; hints that name other options are `denoise-image`'s.
+_OPTIONS = {"--max-pixels", "--device", "--runtime", "--model", "--weights"}
 _HEADERS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -86,19 +92,27 @@ class Desk:
     def __init__(self) -> None:
         self.slots = threading.BoundedSemaphore(_AT_ONCE)
         self.works: set[_Work] = set()
+        self.closed = False
+
+    def close(self) -> None:
+        """Give up what is at work and what may still come; who waits for it is told so at once."""
+        self.closed = True
+        for work in list(self.works):
+            work.give_up()
 
     def clear(self, seconds: float) -> None:
         """Give up what is at work, and wait for it, but no longer than some seconds."""
-        works, latest = list(self.works), time.monotonic() + seconds
-        for work in works:
-            work.stop()
-        for work in works:
+        self.close()
+        latest = time.monotonic() + seconds
+        for work in list(self.works):
             work.wait(max(0.0, latest - time.monotonic()))
 
 
 def build_app(service: Service, port: int, desk: Desk) -> Starlette:
     """The server's application, to be reached at `port` of this machine."""
-    hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
+    names = ("127.0.0.1", "localhost")
+    # A browser leaves out the port that is usual.
+    hosts = {f"{name}:{port}" for name in names} | (set(names) if port == _USUAL_PORT else set())
 
     def guarded(
         answer: Callable[[Request], Awaitable[Response]],
@@ -111,6 +125,8 @@ def build_app(service: Service, port: int, desk: Desk) -> Starlette:
                 return await answer(request)
             except DenoiseError as error:
                 return _error(error, 400 if isinstance(error, UsageError) else 422)
+            except ClientDisconnect:  # Nobody reads the answer to a photo that was half sent.
+                return Response(status_code=_CLOSED)
 
         return checked
 
@@ -261,6 +277,8 @@ class _Work:
         )
         self._desk.works.add(self)
         self._thread.start()
+        if self._desk.closed:
+            self.give_up()
 
     def wait(self, seconds: float) -> None:
         """Wait until it has ended, but no longer than some seconds."""
@@ -279,8 +297,13 @@ class _Work:
         """Give the work up at the next window."""
         self._stopped.set()
 
+    def give_up(self) -> None:
+        """Give the work up, and say so without waiting for the window."""
+        self.stop()
+        self._tell("stopped", None)
+
     async def told(self) -> AsyncIterator[tuple[str, Any]]:
-        """What happens: `share` and how much is done; at the end `done` and the answer, or `error`."""
+        """What happens: `share` and how much is done; then `done` and the answer, `error`, or `stopped`."""
         while True:
             kind, value = await self._told.get()
             yield kind, value
@@ -293,7 +316,7 @@ class _Work:
                 answer = make()
             self._tell("done", answer)
         except _StoppedError:
-            return
+            self._tell("stopped", None)
         except Exception as error:  # a decoder may raise anything
             self._tell("error", _of_photo(error, photo))
         finally:
@@ -308,10 +331,14 @@ class _Work:
 
 
 def _of_photo(error: Exception, photo: Path) -> dict[str, str]:
-    """An error as the page shows it, without the temporary folder."""
+    """An error as the page shows it, without the temporary folder and in terms of the page."""
     failure = as_failure(error, Item(photo, photo))
-    folder = show(photo.parent)
-    texts = {"error": str(failure), "hint": failure.hint}
+    folder, hint = show(photo.parent), failure.hint
+    if isinstance(failure, DiskFull):
+        hint = "Free some space, then add the photo again."
+    elif not set(re.findall(r"--[a-z][a-z-]*", hint)) <= _OPTIONS:
+        hint = f"With denoise-image: {hint}"
+    texts = {"error": str(failure), "hint": hint}
     return {key: text.replace(f"{folder}/", "").replace(f"{folder}\\", "") for key, text in texts.items()}
 
 
@@ -321,6 +348,8 @@ async def _as_lines(
     """The body of an answer: lines of JSON on how far it is, a last one on what follows, then that."""
     try:
         async for kind, value in work.told():
+            if kind == "stopped":
+                return
             if kind != "done":
                 yield _line({"share": value} if kind == "share" else value)
                 continue

@@ -61,6 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     yield served
     code, said = served.stop()
     assert (code, said.splitlines()[-1]) == (0, "Stopped.")
+    assert "Traceback" not in said, said
     remove_leftovers(served.temporary)
     assert [path.name for path in served.temporary.iterdir() if path.name.startswith("denoise")] == []
 

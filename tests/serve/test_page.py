@@ -204,6 +204,32 @@ def test_several_photos_and_a_bad_one(page: Page, browse: Browse, photo: Path, t
     ]
 
 
+def test_all_means_those_that_are_still_at_work(
+    page: Page, browse: Browse, photo: Path, tmp_path: Path
+) -> None:
+    """Asked for twice at once, before any is clean, each photo comes once."""
+    other = Path(shutil.copy(EXAMPLES / "noisy.png", tmp_path / "other.png"))
+    browser = browse()
+    browser.open(page.address)
+    browser.drop(photo, other)
+    browser.run("document.querySelector('#all').click(); document.querySelector('#all').click()")
+    for name in ("my photo.denoised.jpg", "other.denoised.png"):
+        assert downloaded(tmp_path / "downloads", name)
+    browser.wait("!document.querySelector('#all').disabled")
+    assert len(list((tmp_path / "downloads").iterdir())) == 2
+    assert errors(browser) == []
+
+
+def test_a_folder_is_no_photo(page: Page, browse: Browse, tmp_path: Path) -> None:
+    (tmp_path / "holiday").mkdir()
+    browser = browse()
+    browser.open(page.address)
+    browser.drop(tmp_path / "holiday")
+    said = "document.querySelector('#said').textContent"
+    browser.wait(f"{said}.includes('cannot be read')")
+    assert browser.run(said) == "holiday cannot be read: is it a folder, or has it been moved?"
+
+
 @pytest.mark.parametrize(("width", "height", "ratio"), [(1280, 800, 1), (390, 844, 2)])
 def test_it_fits_the_screen(
     width: int, height: int, ratio: int, page: Page, browse: Browse, photo: Path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import http.client
 import io
 import json
@@ -20,18 +22,21 @@ from PIL import Image, ImageCms, ImageOps
 from starlette.datastructures import Headers
 
 from denoise_cli.cli import serve as command
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import ImageError, UsageError
 from denoise_cli.photo import preview as preview_module
 from denoise_cli.photo.denoise_file import Settings
 from denoise_cli.photo.denoise_rows import Controls
 from denoise_cli.photo.preview import Preview, make_preview
 from denoise_cli.photo.runtimes.load import load_photo_denoiser
-from denoise_cli.serve.app import _safe_name
+from denoise_cli.serve.app import Desk, Service, _of_photo, _safe_name, build_app
 from denoise_cli.serve.run import listen
 from tests.conftest import Command, run_here
 from tests.serve.conftest import Page
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+# Windows sends none of them.
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+OPEN = "Open this address in a browser of this machine; Ctrl-C stops the page."
 
 
 def ask(
@@ -197,7 +202,9 @@ def test_who_goes_away_stops_the_work(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
-def test_it_leaves_nothing_where_it_is_stopped_at_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ENDING)
+def test_it_leaves_nothing_where_it_is_stopped_at_work(number: int, tmp_path: Path) -> None:
+    """And says nothing of the answer that it cut off."""
     Image.effect_noise((1600, 1600), 60).convert("RGB").save(tmp_path / "large.png")
     data = (tmp_path / "large.png").read_bytes()
     served = Page(tmp_path)
@@ -207,19 +214,75 @@ def test_it_leaves_nothing_where_it_is_stopped_at_work(tmp_path: Path) -> None:
         connection.sendall(head.encode() + data)
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         assert list(served.temporary.glob("denoise-serve-*/*/large.png"))
-        code, said = served.stop()
-    assert (code, said.splitlines()[-1]) == (0, "Stopped.")
+        code, said = served.stop(number)
+    assert (code, said.splitlines()) == (0, [OPEN, "Stopped."])
     assert list(served.temporary.glob("denoise-serve-*")) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_stops_it(number: int, tmp_path: Path) -> None:
+    """Also where a photo is half sent."""
     served = Page(tmp_path)
     assert ask(served, "GET", f"/?token={served.token}")[0] == 200
-    code, said = served.stop(number)
-    assert code == 0
-    assert "Traceback" not in said and said.splitlines()[-1] == "Stopped."
+    with _half_sent(served):
+        code, said = served.stop(number)
+    assert (code, said.splitlines()) == (0, [OPEN, "Stopped."])
+    assert list(served.temporary.glob("denoise-serve-*")) == []
+
+
+def test_who_goes_away_while_sending_leaves_nothing(page: Page) -> None:
+    """The fixture holds that nothing is said of it."""
+    _half_sent(page).close()
+    latest = time.monotonic() + 20
+    while any(page.temporary.glob("denoise-serve-*/*")):
+        assert time.monotonic() < latest
+        time.sleep(0.02)
+    assert ask(page, "GET", f"/?token={page.token}")[0] == 200
+
+
+def _half_sent(page: Page) -> socket.socket:
+    """A connection whose photo is not sent whole."""
+    connection = socket.create_connection(("127.0.0.1", page.port))
+    head = f"POST /preview?name=half.png HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
+    head += f"X-Denoise-Token: {page.token}\r\nContent-Length: 100000\r\n\r\n"
+    connection.sendall(head.encode() + bytes(1000))
+    latest = time.monotonic() + 20
+    while not any(page.temporary.glob("denoise-serve-*/*/half.png")):
+        assert time.monotonic() < latest
+        time.sleep(0.02)
+    return connection
+
+
+@pytest.mark.parametrize(("port", "status"), [(80, 200), (8080, 403)])
+def test_browsers_leave_out_the_usual_port(port: int, status: int, tmp_path: Path) -> None:
+    service = Service(
+        load_photo_denoiser("cae", runtime="onnx"), Settings(Controls()), 1000, "token", tmp_path
+    )
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"token=token"}
+    scope["headers"] = [(b"host", b"localhost")]
+    asyncio.run(build_app(service, port, Desk())(scope, receive, send))
+    assert said[0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (OSError(errno.ENOSPC, "full"), "Free some space, then add the photo again."),
+        (ImageError("Large.", "Allow it with --max-pixels 900."), "Allow it with --max-pixels 900."),
+        (ImageError("No.", "Choose --format png."), "With denoise-image: Choose --format png."),
+    ],
+)
+def test_a_hint_names_what_the_page_has(error: Exception, hint: str, tmp_path: Path) -> None:
+    assert _of_photo(error, tmp_path / "photo.jpg")["hint"] == hint
 
 
 def test_it_listens_on_this_machine_alone(page: Page) -> None:

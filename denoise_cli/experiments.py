@@ -145,7 +145,7 @@ def export(
     model: str | Path | None,
     output: str | Path,
     *,
-    batch_norm: bool = True,
+    batch_norm: bool | None = None,
     overwrite: bool = False,
     opset: int = 18,
     half: bool = False,
@@ -156,7 +156,7 @@ def export(
         model: A model with bundled weights, a weight file or a run folder; None is the default.
         output: `NAME.onnx`; `NAME.dtmodel` for darktable; a name without ending for a folder as the
             Hugging Face hub has it.
-        batch_norm: Take bundled weights with or without batch norm.
+        batch_norm: The setting of the weights (default: of bundled ones with batch norm).
         overwrite: Replace `output`.
         opset: Version of ONNX's operator set, 15 to 23.
         half: Store ONNX weights as float16.

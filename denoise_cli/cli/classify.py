@@ -145,7 +145,7 @@ def _held_by(weights: str, model: str | None, batch_norm: bool | None) -> dict[s
         UsageError: Others are asked for.
     """
     from denoise_cli.models.registry import DENOISERS
-    from denoise_cli.weights.header import has_no_classifier, read_header
+    from denoise_cli.weights.header import check_batch_norm, has_no_classifier, read_header
     from denoise_cli.weights.store import find_weights
 
     header = read_header(find_weights(weights))
@@ -154,11 +154,7 @@ def _held_by(weights: str, model: str | None, batch_norm: bool | None) -> dict[s
         raise has_no_classifier(weights, header)
     if model is not None and classifier_info(model).name != name:
         raise UsageError(f"{weights} holds the classifier {name}, not {model}.", "Leave MODEL out.")
-    if batch_norm not in {None, header.batch_norm}:
-        setting = "with" if header.batch_norm else "without"
-        raise UsageError(
-            f"{weights} was trained {setting} batch norm.", "Leave --batchnorm and --no-batchnorm out."
-        )
+    check_batch_norm(weights, header, batch_norm)
     return {"model": name, "batch_norm": header.batch_norm}
 
 

@@ -68,7 +68,6 @@ def denoise_image(
         "luma": luma,
         "chroma": chroma,
         "detail": detail,
-        "output": options.as_folder(output),
         "overwrite": overwrite or None,
         "format": format,
         "quality": quality,
@@ -82,4 +81,5 @@ def denoise_image(
         "device": device,
     }
     extras = Extras(reference, side_by_side, json)
-    run(paths, load_config(DenoiseConfig, config, set or [], flags), extras)
+    with options.output_path(output) as flags["output"]:
+        run(paths, load_config(DenoiseConfig, config, set or [], flags), extras)

@@ -40,8 +40,8 @@ def export(
         ),
     ] = None,
     batchnorm: Annotated[
-        bool, options.option(DenoiseConfig, "batch_norm", "--batchnorm/--no-batchnorm")
-    ] = True,
+        bool | None, options.option(DenoiseConfig, "batch_norm", "--batchnorm/--no-batchnorm")
+    ] = None,
     opset: Annotated[
         int | None, typer.Option(help="Version of ONNX's operator set (15 to 23; default: 18).")
     ] = None,
@@ -55,32 +55,54 @@ def export(
     Examples: denoise export unet -o unet.onnx; denoise export photo_unet --format darktable;
     denoise export --weights runs/mine --format hub
     """
+    from denoise_cli.onnx.darktable import SUFFIX
+
+    chosen = options.one_model(model, named)
+    with options.output_path(output) as target:
+        kind = _format(format, target or Path(), SUFFIX)
+        if kind != "onnx":
+            onnx_only = {"--opset": opset, "--half": half}
+            options.check_effective(onnx_only, f"with --format {kind}", "Leave it out.")
+        path = _find(chosen, batchnorm, weights, kind)
+        _write(path, target, kind, overwrite, opset, half)
+
+
+def _find(model: str | None, batch_norm: bool | None, weights: str | None, kind: str) -> Path:
+    """The weight file to export; into a folder for a hub also a classifier's."""
+    from denoise_cli.photo.runtimes.load import find_denoiser, find_named
+    from denoise_cli.weights.header import check_batch_norm, read_header
+    from denoise_cli.weights.store import find_weights
+
+    if weights is None:
+        return find_named(model, batch_norm)
+    if kind == "hub" and model is None:
+        path = find_weights(weights)
+        check_batch_norm(weights, read_header(path), batch_norm)
+        return path
+    return find_denoiser(model, batch_norm, weights)
+
+
+def _write(
+    path: Path, output: Path | None, kind: str, overwrite: bool, opset: int | None, half: bool
+) -> None:
     from denoise_cli.onnx.darktable import SUFFIX, export_darktable
     from denoise_cli.onnx.export import export_onnx
     from denoise_cli.onnx.protobuf import OPSET
-    from denoise_cli.photo.runtimes.load import find_denoiser, find_named
     from denoise_cli.weights.header import read_header
     from denoise_cli.weights.hub import export_folder
-    from denoise_cli.weights.store import bundled_name, find_weights, label_of
+    from denoise_cli.weights.store import bundled_name, label_of
 
-    target = options.as_folder(output) or Path()
-    kind = _format(format, target, SUFFIX)
-    onnx_only = {"--opset": opset, "--half": half}
-    if kind != "onnx":
-        options.check_effective(onnx_only, f"with --format {kind}", "Leave it out.")
-    chosen = options.one_model(model, named)
+    header = read_header(path)
     if kind == "hub":
-        path = find_weights(weights) if weights is not None else find_named(chosen, batchnorm)
-        header = read_header(path)
-        if output is None:
-            target = Path(f"{label_of(path) or bundled_name(header.name, header.batch_norm)}-hub")
+        label = label_of(path) or bundled_name(header.name, header.batch_norm)
+        target = output or Path(f"{label}-hub")
         export_folder(path, target, overwrite=overwrite)
         console.note(f"{path} -> {target}{os.sep}")
         console.note(f"Publish it: hf upload OWNER/NAME {quoted(target)}; use it: --weights hf:OWNER/NAME")
         return
-    path = find_denoiser(chosen, batchnorm, weights) if weights is not None else find_named(chosen, batchnorm)
+    target = output or Path()
     if target.is_dir():
-        target /= f"{read_header(path).name}{SUFFIX if kind == 'darktable' else '.onnx'}"
+        target /= f"{header.name}{SUFFIX if kind == 'darktable' else '.onnx'}"
     if kind == "darktable":
         export_darktable(path, target, overwrite=overwrite)
         console.note(f"{path} -> {target}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
@@ -164,10 +165,21 @@ def check_effective(given: Mapping[str, object], without: str, hint: str) -> Non
         raise UsageError(f"{', '.join(idle)} {have} no effect {without}.", hint)
 
 
-def as_folder(output: str | None) -> Path | None:
-    """Turn `--output` into a path; create the folder if it ends with a separator, which `Path` drops."""
-    if output is None:
-        return None
-    if output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
-        Path(output).mkdir(parents=True, exist_ok=True)
-    return Path(output)
+@contextmanager
+def output_path(output: str | None) -> Iterator[Path | None]:
+    """Turn `--output` into a path while a command runs.
+
+    What ends with a separator, which `Path` drops, is a folder: it is made, and goes again where nothing
+    came into it.
+    """
+    path = None if output is None else Path(output)
+    made: list[Path] = []
+    if path is not None and output is not None and output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # It holds something, or has gone.
+            for folder in made:
+                folder.rmdir()

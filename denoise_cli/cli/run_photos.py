@@ -38,6 +38,10 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
         from denoise_cli.photo.malloc import return_freed_memory
 
         return_freed_memory()
+        if extras.reference is not None:
+            from denoise_cli.photo.side_by_side import open_reference
+
+            open_reference(extras.reference)
         with ending_on_signals(is_at_work):
             if "-" in paths:
                 _from_stdin(paths, config, extras)
@@ -116,7 +120,9 @@ def _denoise(items: Sequence[Item], config: DenoiseConfig, extras: Extras, repor
 
 def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
     """Denoise the picture on standard input; to standard output unless a file is named."""
+    from denoise_cli.photo.files.formats import SUFFIXES
     from denoise_cli.photo.files.paths import Item, check_comparisons, check_name, is_same
+    from denoise_cli.photo.plan_batch import check_quality
 
     if len(paths) > 1:
         raise UsageError(
@@ -136,9 +142,17 @@ def _from_stdin(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> 
             raise UsageError(
                 f"The result would replace the reference {extras.reference}.", "Name another --output."
             )
+        if config.skip_existing and output.exists():
+            report = PhotoReport(extras, 1)
+            report.add_skipped(Item(Path("-"), output))
+            console.note(f"Skipped: {output} exists already.")
+            return
         if extras.side_by_side:
             kept = [] if extras.reference is None else [extras.reference]
             check_comparisons([Item(Path("-"), output)], config.overwrite, kept)
+    if config.quality is not None:
+        named = None if output is None else SUFFIXES.get(output.suffix.lower())
+        check_quality([settings_of(config).format or named])
     if sys.stdin is None:
         raise UsageError("Standard input is closed.", "Name a photo, or redirect one: < photo.png.")
     data = sys.stdin.buffer.read()

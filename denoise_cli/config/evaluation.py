@@ -55,8 +55,8 @@ class TestConfig(_ScoreConfig):
     __test__ = False
 
     model: str | None = Field(None, description=f"{either(DENOISERS.own)} (default: what `weights` holds).")
-    batch_norm: bool = True
-    """Take the bundled weights with or without batch normalisation."""
+    batch_norm: bool | None = None
+    """Weights with or without batch normalisation (default: of the bundled ones those with it)."""
     weights: str | None = None
     """Weights instead of the bundled ones: a file, a run, or a network of another program (an ONNX file,
     published weights, `package.module:factory`)."""

@@ -17,8 +17,8 @@ class DenoiseConfig(Section):
 
     model: str | None = None
     """Architecture whose bundled weights clean the photo (default: the best bundled)."""
-    batch_norm: bool = True
-    """Take the weights with or without batch normalisation."""
+    batch_norm: bool | None = None
+    """Weights with or without batch normalisation (default: of the bundled ones those with it)."""
     weights: str | None = None
     """A weight file, run folder or hf:OWNER/NAME instead of the bundled weights, or a network of another
     program: FILE.onnx, published weights, package.module:factory."""

@@ -113,7 +113,7 @@ def test_classifier(
 
 
 def _load_cleaner(weights: str, device: torch.device) -> nn.Module:
-    architecture, model = load_test_model(None, batch_norm=True, weights=weights)
+    architecture, model = load_test_model(None, batch_norm=None, weights=weights)
     reject_external_guidance(architecture, weights)
     return model.to(device)
 

@@ -13,6 +13,7 @@ from denoise_cli.errors import DenoiseError, DiskFull, OutputExists
 from denoise_cli.photo.denoise_file import DenoiseResult, Settings, denoise_file
 from denoise_cli.photo.failures import as_failure, forget_messages, may_be_anothers
 from denoise_cli.photo.files.paths import Item, comparison_path
+from denoise_cli.photo.files.read import Photo
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
 
 # One photo computes (see `PhotoDenoiser.lock`) while another is read or written.
@@ -86,7 +87,10 @@ def denoise_batch(
                 return
         # Alone, so that what is said of a photo is its own.
         forget_messages()
-        yield from batch.run(again, 1)
+        for outcome in batch.run(again, 1):
+            yield outcome
+            if isinstance(outcome.error, DiskFull):
+                return
     finally:
         batch.stop()
 
@@ -158,7 +162,9 @@ class _Batch:
         try:
             if skip and item.output.exists():
                 return Outcome(item)
-            result = denoise_file(source, item.output, self._denoiser, self._settings, self._advance)
+            result = denoise_file(
+                source, item.output, self._denoiser, self._settings, self._advance, self._check
+            )
         except _StoppedError:
             raise
         except Exception as error:
@@ -171,6 +177,13 @@ class _Batch:
             return self._compared(outcome, result.photo.source)
         except Exception as error:
             return replace(outcome, error=as_failure(error, item))
+
+    def _check(self, photo: Photo) -> None:
+        """Refuse a photo that the reference does not fit, before any work is done."""
+        from denoise_cli.photo.side_by_side import check_reference
+
+        if self._options.reference is not None:
+            check_reference(self._options.reference, photo)
 
     def _compared(self, outcome: Outcome, source: Path | bytes) -> Outcome:
         """The outcome with the scores and the comparison that are asked for."""

@@ -69,11 +69,19 @@ class DenoiseResult:
 
 
 def denoise_file(
-    source: Path | bytes, output: Path, denoiser: PhotoDenoiser, settings: Settings, on_share: OnShare
+    source: Path | bytes,
+    output: Path,
+    denoiser: PhotoDenoiser,
+    settings: Settings,
+    on_share: OnShare,
+    check: Callable[[Photo], None] = lambda photo: None,
 ) -> DenoiseResult:
     """Write the clean picture of `source`, a path or the bytes of a file, whole or not at all.
 
     A new file has the photo's permissions, a replaced one keeps its own.
+
+    Args:
+        check: Called with the opened photo before any work; what it raises refuses the photo.
 
     Raises:
         OutputExists: `output` is there already, or at the end, and may not be replaced.
@@ -83,6 +91,7 @@ def denoise_file(
     _check_free(output, settings.overwrite)
     start = time.perf_counter()
     photo = open_photo(source, settings.max_pixels)
+    check(photo)
     kind = _format_of_result(photo, source, output, settings.format)
     # In this order: a file that cannot be read is a clearer reason than one that cannot be written.
     side = denoiser.architecture.image_size if denoiser.guided else None

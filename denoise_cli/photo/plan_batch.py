@@ -97,7 +97,7 @@ def plan_batch(request: Request) -> BatchPlan:
         kept += found.results
     items = plan_outputs(found.photos, request.output, request.format, several, kept)
     if request.quality is not None:
-        _check_quality(items)
+        check_quality([SUFFIXES.get(item.output.suffix.lower()) for item in items])
     index, count = request.shard
     return _sorted_out(items[index::count], len(items), request, found)
 
@@ -138,9 +138,12 @@ def _sorted_out(items: Sequence[Item], total: int, request: Request, found: Foun
     )
 
 
-def _check_quality(items: Sequence[Item]) -> None:
-    formats = [SUFFIXES.get(item.output.suffix.lower()) for item in items]
-    # A name without a known ending takes the photo's format, which only its content tells.
+def check_quality(formats: Sequence[Format | None]) -> None:
+    """Refuse a quality where no result has one; raises `UsageError`.
+
+    Args:
+        formats: By the names of the results; None: the photo's, which only its content tells.
+    """
     if all(kind is not None and not kind.lossy for kind in formats) and formats[0] is not None:
         raise UsageError(
             f"--quality has no effect on {formats[0].name.upper()} files.",

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 
-from denoise_cli.errors import WeightsError
+from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.models.guidance import NEEDS_EXTERNAL_LOGITS, GuidanceInjection, GuidanceSource
 from denoise_cli.models.info import Kind
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, either
@@ -55,6 +55,16 @@ def reject_external_guidance(architecture: WeightsHeader, path: str | Path) -> N
             f"{path} has `{architecture.guidance}` guidance, which needs information that no "
             "photo shows, so it can only be scored on test images.",
             "Use weights with predicted, features or zero guidance.",
+        )
+
+
+def check_batch_norm(weights: str | Path, header: WeightsHeader, wanted: bool | None) -> None:
+    """Refuse weights of the other setting than is asked for; raises `UsageError`."""
+    has_choice = header.kind == "classifier" or DENOISERS[header.name].batch_norm
+    if has_choice and wanted not in {None, header.batch_norm}:
+        setting = "with" if header.batch_norm else "without"
+        raise UsageError(
+            f"{weights} was trained {setting} batch norm.", "Leave --batchnorm and --no-batchnorm out."
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from denoise_cli.weights.header import read_header
 from tests.conftest import Command
 
 
@@ -139,9 +140,48 @@ def test_standard_input_is_compared_like_a_file(denoise: Command, cae: Path, tmp
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "Add --output FILE" in refused.stderr
     (tmp_path / "folder").mkdir()
-    refused = denoise("denoise-image", "-", "--weights", cae, "-o", "folder", stdin=photo)
-    assert refused.returncode == 2
-    assert "no name for a folder" in refused.stderr
+    for name in ("folder", "new/"):
+        refused = denoise("denoise-image", "-", "--weights", cae, "-o", name, stdin=photo)
+        assert refused.returncode == 2
+        assert "no name for a folder" in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--quality", "90", "-o", "c.png"), 2, "--quality has no effect on PNG files."),
+        (("--quality", "90", "--format", "tiff"), 2, "--quality has no effect on TIFF files."),
+        (("--skip-existing", "-o", "b.png"), 0, "Skipped: b.png exists already."),
+        (("-o", "b.png"), 1, "b.png exists already."),
+    ],
+)
+def test_standard_input_knows_the_options_of_files(
+    options: tuple[str, ...], code: int, said: str, denoise: Command, cae: Path, tmp_path: Path
+) -> None:
+    data = write_photo(tmp_path / "a.png").read_bytes()
+    before = write_photo(tmp_path / "b.png", 1).read_bytes()
+    done = denoise("denoise-image", "-", "--weights", cae, *options, stdin=data)
+    assert (done.returncode, said in done.stderr, done.stdout) == (code, True, ""), done.stderr
+    assert files_below(tmp_path) == {"a.png", "b.png"}
+    assert (tmp_path / "b.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["denoise-image", "test", "export"])
+def test_weights_of_another_setting_or_model_are_refused(
+    command: str, denoise: Command, cae: Path, tmp_path: Path
+) -> None:
+    write_photo(tmp_path / "a.png")
+    data = {"denoise-image": ["a.png"], "test": ["--dataset", "sample"], "export": []}[command]
+    before = files_below(tmp_path)
+    header = read_header(cae)
+    switch = "--no-batchnorm" if header.batch_norm else "--batchnorm"
+    done = denoise(command, *data, "--weights", cae, switch)
+    setting = "with" if header.batch_norm else "without"
+    assert done.returncode == 2 and f"was trained {setting} batch norm." in done.stderr, done.stderr
+    done = denoise(command, *data, "--weights", cae, "--model", "unet")
+    assert done.returncode == 2 and "holds" in done.stderr, done.stderr
+    assert files_below(tmp_path) == before
 
 
 def test_scores_and_comparison(denoise: Command, cae: Path, tmp_path: Path) -> None:
@@ -165,10 +205,22 @@ def test_scores_and_comparison(denoise: Command, cae: Path, tmp_path: Path) -> N
     with Image.open(tmp_path / "clean.png") as image:
         assert (page[:200, 816:] == np.asarray(image.convert("RGB"))).all()
     assert (page[208:408, 0:400:4] == page[208:408, 3:400:4]).all()
-    write_photo(tmp_path / "clean.png", 1, (20, 20))
-    done = denoise(*arguments, "--overwrite")
-    assert done.returncode == 2
-    assert "400 x 200" in done.stderr
+
+
+def test_a_reference_that_does_not_fit_is_refused_before_the_work(
+    denoise: Command, cae: Path, tmp_path: Path
+) -> None:
+    write_photo(tmp_path / "noisy.png", 0, (200, 400))
+    write_photo(tmp_path / "small.png", 1, (20, 20))
+    (tmp_path / "text.png").write_text("no picture")
+    before = files_below(tmp_path)
+    for reference, code, said in (
+        ("small.png", 2, "small.png has 20 x 20 pixels, but noisy.png has 400 x 200"),
+        ("text.png", 1, "text.png is not a picture that can be read"),
+    ):
+        done = denoise("denoise-image", "noisy.png", "--weights", cae, "--reference", reference)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert files_below(tmp_path) == before
 
 
 def test_a_comparison_replaces_nothing(denoise: Command, cae: Path, tmp_path: Path) -> None:
@@ -199,7 +251,8 @@ def test_names_that_say_what_is_meant(denoise: Command, cae: Path, tmp_path: Pat
         done = denoise("denoise-image", *args, "--weights", cae)
         assert done.returncode in {1, 2}, args
         assert reason in done.stderr
-    assert files_below(tmp_path) == {"a.png"}
+    assert denoise("denoise-image", "nope.png", "-o", "new/one/", "--weights", cae).returncode == 1
+    assert files_below(tmp_path) == {"a.png"} and not (tmp_path / "new").exists()
     assert denoise("denoise-image", "a.png", "-o", "new/", "--weights", cae).returncode == 0
     assert files_below(tmp_path) == {"a.png", "new/a.png"}
     assert denoise("export", "--weights", cae, "-o", "more/").returncode == 0

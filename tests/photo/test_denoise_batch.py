@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from denoise_cli.errors import DenoiseError, DiskFull, ImageError, OutputExists, UsageError
 from denoise_cli.photo import denoise_batch as batch_module
@@ -207,6 +207,39 @@ def test_a_stopped_batch_leaves_no_partial_file(tmp_path: Path) -> None:
         next(batch)
     assert not is_at_work()
     assert not any(name.startswith(".") for name in names(tmp_path))
+
+
+@pytest.mark.parametrize("tag", [None, 1, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("size", [(40, 40), (40, 64)], ids=["square", "wide"])
+@pytest.mark.parametrize("lies", ["as stored", "as shown", "by its own tag"])
+def test_a_reference_is_compared_as_it_is_shown(
+    lies: str, size: tuple[int, int], tag: int | None, identity: PhotoDenoiser, tmp_path: Path
+) -> None:
+    """The same picture is found to be the same however either is turned; Pillow says how."""
+    pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    picture, exif = Image.fromarray(pixels), Image.Exif()
+    if tag is not None:
+        exif[0x0112] = tag
+    picture.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        shown = ImageOps.exif_transpose(image)
+    clean = tmp_path / "clean.png"
+    if lies == "by its own tag":
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        shown.transpose(Image.Transpose.ROTATE_90).save(clean, exif=turned)
+    else:
+        Image.fromarray(np.asarray(shown if lies == "as shown" else picture)).save(clean)
+    item = Item(tmp_path / "a.png", tmp_path / "b.png")
+    (outcome,) = denoise_batch([item], identity, SETTINGS, BatchOptions(clean, side_by_side=True))
+    assert outcome.error is None and outcome.scores is not None
+    assert outcome.scores["psnr_before"] == float("inf")
+    assert outcome.comparison is not None
+    with Image.open(outcome.comparison) as image:
+        page = np.asarray(image.convert("RGB"))
+    height, width = shown.height, shown.width
+    assert (page[:height, :width] == np.asarray(shown)).all()
+    assert (page[:height, -width:] == np.asarray(shown)).all()
 
 
 def test_a_photo_that_came_from_no_file(identity: PhotoDenoiser, tmp_path: Path) -> None:

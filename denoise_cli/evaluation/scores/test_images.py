@@ -14,7 +14,7 @@ from denoise_cli.config import TestDataConfig
 from denoise_cli.data.load import load_dataset
 from denoise_cli.data.pairs import LAYOUT
 from denoise_cli.data.source import Images, centre_cropped
-from denoise_cli.errors import DataError, WeightsError
+from denoise_cli.errors import DataError, UsageError, WeightsError
 from denoise_cli.evaluation.report.record import Record
 from denoise_cli.evaluation.scores.windows import InStrips
 from denoise_cli.external.load import is_external, load_external
@@ -25,7 +25,7 @@ from denoise_cli.models import denoiser_info
 from denoise_cli.models.registry import DEFAULT_MODEL
 from denoise_cli.noise.spec import NoiseSpec, gaussian_level, is_real
 from denoise_cli.weights.files import load_weights
-from denoise_cli.weights.header import WeightsHeader
+from denoise_cli.weights.header import WeightsHeader, check_batch_norm
 from denoise_cli.weights.store import find_bundled, find_weights, label_of
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -52,12 +52,13 @@ class Report(Generic[Summary]):
 
 
 def load_test_model(
-    name: str | None, batch_norm: bool, weights: str | None
+    name: str | None, batch_norm: bool | None, weights: str | None
 ) -> tuple[WeightsHeader, nn.Module]:
     """The denoiser of a weight file or run, else the bundled one of this name.
 
     Raises:
-        WeightsError: Not there, not a denoiser, or of another architecture than `name`.
+        WeightsError: Not there, or not a denoiser.
+        UsageError: Of another architecture than `name`, or the other setting.
     """
     path = find_test_weights(name, batch_norm, weights)
     architecture, model = load_weights(path)
@@ -67,7 +68,8 @@ def load_test_model(
             f"Test it with: denoise classify {architecture.name} --eval-only --weights {weights}",
         )
     if name is not None and architecture.name != name:
-        raise WeightsError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
+        raise UsageError(f"{path} holds {architecture.name!r}, not {name!r}.", "Leave the model name out.")
+    check_batch_norm(path, architecture, batch_norm)
     return architecture, model
 
 
@@ -97,7 +99,9 @@ class TestNetwork:
         return InStrips(self.model, denoiser_info(self.architecture.name))
 
 
-def load_test_network(name: str | None, batch_norm: bool, weights: str | None, noise: str) -> TestNetwork:
+def load_test_network(
+    name: str | None, batch_norm: bool | None, weights: str | None, noise: str
+) -> TestNetwork:
     """As `load_test_model`; `weights` may also name a network of another program.
 
     Args:
@@ -118,9 +122,11 @@ def load_test_network(name: str | None, batch_norm: bool, weights: str | None, n
     return TestNetwork(architecture, model, path, label_of(path), sha256(path), external=False)
 
 
-def find_test_weights(name: str | None, batch_norm: bool, weights: str | None) -> Path:
+def find_test_weights(name: str | None, batch_norm: bool | None, weights: str | None) -> Path:
     """The file that `load_test_model` reads; raises `WeightsError` where it is not there."""
-    return find_bundled(name or DEFAULT_MODEL, batch_norm) if weights is None else find_weights(weights)
+    if weights is not None:
+        return find_weights(weights)
+    return find_bundled(name or DEFAULT_MODEL, batch_norm is not False)
 
 
 def load_test_images(data: TestDataConfig, test_share: float = 0.0) -> Images:

@@ -16,7 +16,13 @@ from denoise_cli.models.info import ModelInfo
 from denoise_cli.models.registry import DEFAULT_MODEL, DENOISERS, denoiser_info
 from denoise_cli.onnx.graphs import why_no_graph
 from denoise_cli.photo.runtimes.base import Runtime
-from denoise_cli.weights.header import WeightsHeader, is_ours, read_header, reject_external_guidance
+from denoise_cli.weights.header import (
+    WeightsHeader,
+    check_batch_norm,
+    is_ours,
+    read_header,
+    reject_external_guidance,
+)
 from denoise_cli.weights.store import find_bundled, find_weights, names_weights
 
 RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
@@ -75,7 +81,7 @@ class PhotoDenoiser:
 def load_photo_denoiser(
     model: str | Path | None = None,
     *,
-    batch_norm: bool = True,
+    batch_norm: bool | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     runtime: RuntimeName = "auto",
@@ -85,7 +91,7 @@ def load_photo_denoiser(
     Args:
         model: Architecture whose bundled weights are taken (default: the best bundled), or what
             `weights` takes.
-        batch_norm: Take the bundled weights with or without batch norm.
+        batch_norm: The setting of the weights (default: of bundled ones with batch norm).
         weights: A weight file or run folder instead of bundled weights, or a network of another
             program: `FILE.onnx`, published weights, or `package.module:factory`.
         device: auto, cpu, gpu, cuda, cuda:N or mps; of ONNX Runtime also directml, coreml and openvino.
@@ -96,8 +102,9 @@ def load_photo_denoiser(
 
     Raises:
         UnknownName: There is no such model.
-        WeightsError: The weights are missing, damaged, or not those of `model`.
-        UsageError: The runtime cannot use the device, or has no graph of the model.
+        WeightsError: The weights are missing or damaged.
+        UsageError: They are of another model or setting than is asked for, or the runtime cannot use
+            the device, or has no graph of the model.
     """
     if weights is None and model is not None and names_weights(str(model)):
         model, weights = None, model
@@ -154,18 +161,18 @@ def _load_external(weights: str, model: str | None, device: str, runtime: Runtim
     return PhotoDenoiser(header, found, loaded, external_info(found))
 
 
-def find_named(model: str | Path | None, batch_norm: bool) -> Path:
+def find_named(model: str | Path | None, batch_norm: bool | None) -> Path:
     """The weight file of a model's bundled weights, or the one that is named; as `find_denoiser`."""
     if model is not None and names_weights(str(model)):
         return find_denoiser(None, batch_norm, model)
     return find_denoiser(None if model is None else str(model), batch_norm, None)
 
 
-def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | None) -> Path:
+def find_denoiser(model: str | None, batch_norm: bool | None, weights: str | Path | None) -> Path:
     """The weight file of a denoiser; arguments and errors as `load_photo_denoiser`."""
     wanted = None if model is None else denoiser_info(model).name
     if weights is None:
-        return find_bundled(wanted or DEFAULT_MODEL, batch_norm)
+        return find_bundled(wanted or DEFAULT_MODEL, batch_norm is not False)
     path = find_weights(str(weights))
     found = read_header(path)
     if found.kind != "denoiser":
@@ -175,7 +182,8 @@ def find_denoiser(model: str | None, batch_norm: bool, weights: str | Path | Non
         )
     reject_external_guidance(found, path)
     if wanted not in {None, found.name}:
-        raise WeightsError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
+        raise UsageError(f"{weights} holds the model {found.name}, not {wanted}.", "Leave --model out.")
+    check_batch_norm(weights, found, batch_norm)
     return path
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
+from denoise_cli.errors import UsageError
+
 if sys.platform != "win32":
     import fcntl
 
@@ -104,7 +106,14 @@ def sha256(path: Path) -> str:
 
 
 def check_writable(folder: Path) -> None:
-    """Create `folder` and check that it is writable, so that a long job fails early."""
+    """Create `folder` and check that it is writable, so that a long job fails early.
+
+    Raises:
+        UsageError: A file is in its place.
+        OSError: It cannot be made or written.
+    """
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file, and a folder is needed.", "Name another --output.")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from denoise_cli.errors import UsageError
 from denoise_cli.photo.runtimes.load import _wants_torch, load_photo_denoiser
 
 ROOT = Path(__file__).parents[1]
@@ -105,3 +106,6 @@ def test_a_driver_without_torch_is_no_gpu(there: str, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "torch", None)
     assert not _wants_torch("auto")
     assert load_photo_denoiser("cae").runtime.name.startswith(("onnx", "openvino"))
+    for device in ("gpu", "cuda:0"):
+        with pytest.raises(UsageError, match=f"not on {device}|OpenVINO"):
+            load_photo_denoiser("cae", device=device)

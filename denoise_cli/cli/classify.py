@@ -28,7 +28,7 @@ def classify(
     model: Annotated[str | None, options.argument(ClassifyConfig, "model")] = None,
     named: options.Named = None,
     dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
-    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    data_dir: Annotated[str | None, _option("data.data_dir", panel=IMAGES)] = None,
     noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
     batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
     epochs: Annotated[str | None, _option("epochs")] = None,
@@ -37,7 +37,7 @@ def classify(
     lr: Annotated[str | None, _option("optim.lr")] = None,
     patience: Annotated[str | None, _option("patience")] = None,
     eval_only: Annotated[bool, typer.Option("--eval-only", help="Test without training.")] = False,
-    image: Annotated[Path | None, typer.Option(help="Name what is in this picture instead.")] = None,
+    image: Annotated[str | None, typer.Option(help="Name what is in this picture instead.")] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +54,7 @@ def classify(
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
     log: Annotated[str | None, _option("log", panel=RUN)] = None,
-    output: Annotated[Path | None, _option("out", panel=RUN)] = None,
+    output: Annotated[str | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     resume: options.Resume = None,
@@ -71,6 +71,7 @@ def classify(
         raise UsageError(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
         )
+    options.as_path("--image", image)
     if eval_only or image:
         training: dict[str, object] = {
             "--epochs": epochs,
@@ -112,10 +113,10 @@ def classify(
         flags |= _held_by(weights, flags["model"], batchnorm)
     elif image is not None and config is None:
         flags["model"] = flags["model"] or CLASSIFIERS.default
-    file = config_file(config, resume, output)
+    file = config_file(ClassifyConfig, config, resume, output)
     settings = load_config(ClassifyConfig, file, set or [], flags)
     if image is not None:
-        _show_guesses(settings, weights, image, as_json)
+        _show_guesses(settings, weights, Path(image), as_json)
         return
     if eval_only:
         path: Path | None = _find(settings, weights)

@@ -73,7 +73,7 @@ def compare(
     epochs: Annotated[str | None, _option("epochs")] = None,
     steps: Annotated[str | None, _option("steps")] = None,
     dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
-    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    data_dir: Annotated[str | None, _option("data.data_dir", panel=IMAGES)] = None,
     limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
     protocol: Annotated[str | None, _option("protocol")] = None,
     baselines: Annotated[bool, _option("baselines", "--baselines")] = False,
@@ -85,9 +85,11 @@ def compare(
     config: options.Config = None,
     set: options.Set = None,
     from_: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--from", help="Draw results written as JSON again; scores nothing.", rich_help_panel=RESULT
+            "--from",
+            help="Draw results again, of a JSON file or a folder that --output wrote; scores nothing.",
+            rich_help_panel=RESULT,
         ),
     ] = None,
     format: Annotated[
@@ -106,7 +108,7 @@ def compare(
         typer.Option("--overwrite", help="Replace what is there already.", rich_help_panel=RESULT),
     ] = False,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
@@ -120,7 +122,8 @@ def compare(
     Examples: denoise compare --all; denoise compare photo_unet runs/mine --dataset FOLDER
     """
     kind = TableFormat(options.chosen_format(format, json, list(TableFormat)))
-    _check_output(output, kind)
+    target, source = options.as_path("--output", output), options.as_path("--from", from_)
+    _check_output(target, kind)
     flags: dict[str, Any] = {
         "networks": networks or None,
         "models": models,
@@ -142,9 +145,10 @@ def compare(
         "seed": seed,
         "device": device,
     }
-    if from_ is not None:
+    if source is not None:
         from denoise_cli.evaluation.comparison.results import read_results
         from denoise_cli.evaluation.guidance.results import read_guidance
+        from denoise_cli.evaluation.report.stored import RESULTS_FILE
 
         options.check_effective(
             {
@@ -154,9 +158,10 @@ def compare(
             "with --from",
             "Leave it out, or leave out --from to score anew.",
         )
-        stored = read_guidance(from_) or read_results(from_)
-        _check_free(output, stored.request, overwrite)
-        deliver(stored, kind, output)
+        file = source / RESULTS_FILE if source.is_dir() else source
+        stored = read_guidance(file) or read_results(file)
+        _check_free(target, stored.request, overwrite)
+        deliver(stored, kind, target)
         return
     if networks:
         options.check_effective(
@@ -167,7 +172,7 @@ def compare(
     assignments = set or []
     named = dataset or config or any(text.startswith("data.dataset=") for text in assignments)
     if everything and not named:
-        assignments = [*_study_assignments(data_dir, train), *assignments]
+        assignments = [*_study_assignments(options.as_path("--data-dir", data_dir), train), *assignments]
     settings = load_config(CompareConfig, config, assignments, flags)
     if not settings.train:
         trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps, "--dry-run": dry_run}
@@ -177,7 +182,7 @@ def compare(
             {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
         )
     if settings.guidance and (
-        kind is TableFormat.html or (output and output.suffix.lower() in {".html", ".htm"})
+        kind is TableFormat.html or (target and target.suffix.lower() in {".html", ".htm"})
     ):
         raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
 
@@ -185,11 +190,11 @@ def compare(
 
     settings = with_own_noise(settings)
     request = settings.model_dump(mode="json", exclude={"device"})
-    _check_free(output, request, overwrite)
+    _check_free(target, request, overwrite)
     results, failed = _train_and_score(settings, only_plan=dry_run)
     if results is not None:
-        _check_free(output, request, overwrite)  # Scoring takes long; the name may be taken by now.
-        deliver(results.model_copy(update={"request": request}), kind, output)
+        _check_free(target, request, overwrite)  # Scoring takes long; the name may be taken by now.
+        deliver(results.model_copy(update={"request": request}), kind, target)
     if failed:
         raise TrainingError(
             f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
@@ -285,13 +290,14 @@ def _check_output(output: Path | None, kind: TableFormat) -> None:
 def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool) -> None:
     """Refuse to replace results that another command made."""
     from denoise_cli.evaluation.report.replace import check_replaceable
+    from denoise_cli.evaluation.report.stored import RESULTS_FILE
 
     if output is None:
         return
     if output.suffix and not output.is_dir():
         check_replaceable(output, request, overwrite)
     else:
-        check_replaceable(output / "results.json", request, overwrite)
+        check_replaceable(output / RESULTS_FILE, request, overwrite)
 
 
 def _check_ending(output: Path, kind: TableFormat) -> None:

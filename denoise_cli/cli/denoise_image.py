@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +29,7 @@ def denoise_image(
     chroma: Annotated[str | None, _option("chroma")] = None,
     detail: Annotated[float | None, typer.Option(hidden=True)] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Clean picture to compare with: prints PSNR and SSIM.")
+        str | None, typer.Option(help="Clean picture to compare with: prints PSNR and SSIM.")
     ] = None,
     output: Annotated[str | None, _option("output", panel=RESULT)] = None,
     overwrite: Annotated[bool, _option("overwrite", "--overwrite", panel=RESULT)] = False,
@@ -80,6 +79,6 @@ def denoise_image(
         "runtime": runtime,
         "device": device,
     }
-    extras = Extras(reference, side_by_side, json)
+    extras = Extras(options.as_path("--reference", reference), side_by_side, json)
     with options.output_path(output) as flags["output"]:
         run(paths, load_config(DenoiseConfig, config, set or [], flags), extras)

@@ -165,6 +165,16 @@ def check_effective(given: Mapping[str, object], without: str, hint: str) -> Non
         raise UsageError(f"{', '.join(idle)} {have} no effect {without}.", hint)
 
 
+def as_path(name: str, text: str | None) -> Path | None:
+    """The path of an option that no config has; raises `UsageError` where it is empty.
+
+    typer's own paths would take an empty one for the present folder.
+    """
+    if text == "":
+        raise UsageError(f"{name} is empty.", "Is a variable of the shell not set?")
+    return None if text is None else Path(text)
+
+
 @contextmanager
 def output_path(output: str | None) -> Iterator[Path | None]:
     """Turn `--output` into a path while a command runs.

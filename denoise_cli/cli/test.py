@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from denoise_cli.cli import options
@@ -19,7 +18,7 @@ def test(
     model: Annotated[str | None, options.argument(TestConfig, "model")] = None,
     named: options.Named = None,
     dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
-    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    data_dir: Annotated[str | None, _option("data.data_dir", panel=IMAGES)] = None,
     limit: Annotated[str | None, _option("data.limit", panel=IMAGES)] = None,
     noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
     batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
@@ -27,7 +26,7 @@ def test(
     protocol: Annotated[str | None, _option("protocol")] = None,
     seed: Annotated[str | None, _option("seed", panel=RUN)] = None,
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
-    output: Annotated[Path | None, _option("out")] = None,
+    output: Annotated[str | None, _option("out")] = None,
     overwrite: options.Overwrite = False,
     config: options.Config = None,
     set: options.Set = None,

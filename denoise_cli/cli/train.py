@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -10,8 +11,9 @@ from typing import Annotated
 from denoise_cli.cli import options
 from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.cli.options import IMAGES, RUN
-from denoise_cli.config import RunConfig, TestConfig, TrainConfig, load_config
-from denoise_cli.errors import UsageError, quoted
+from denoise_cli.config import ClassifyConfig, RunConfig, TestConfig, TrainConfig, load_config
+from denoise_cli.config.yaml import read_yaml
+from denoise_cli.errors import ConfigError, UsageError, quoted
 from denoise_cli.models.registry import denoiser_info, either, guided_names
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
@@ -23,7 +25,7 @@ def train(
     model: Annotated[str | None, options.argument(TrainConfig, "model")] = None,
     named: options.Named = None,
     dataset: Annotated[str | None, _option("data.dataset", panel=IMAGES)] = None,
-    data_dir: Annotated[Path | None, _option("data.data_dir", panel=IMAGES)] = None,
+    data_dir: Annotated[str | None, _option("data.data_dir", panel=IMAGES)] = None,
     noise: Annotated[str | None, _option("noise", panel=IMAGES)] = None,
     batchnorm: Annotated[bool | None, _option("batch_norm", "--batchnorm/--no-batchnorm")] = None,
     epochs: Annotated[str | None, _option("epochs")] = None,
@@ -36,7 +38,7 @@ def train(
     device: Annotated[str | None, _option("device", panel=RUN)] = None,
     compile: Annotated[str | None, _option("compile", panel=RUN)] = None,
     log: Annotated[str | None, _option("log", panel=RUN)] = None,
-    output: Annotated[Path | None, _option("out", panel=RUN)] = None,
+    output: Annotated[str | None, _option("out", panel=RUN)] = None,
     config: options.Config = None,
     set: options.Set = None,
     resume: options.Resume = None,
@@ -64,7 +66,7 @@ def train(
         "log": log,
         "out": output if resume is None else resume,
     }
-    file = config_file(config, resume, output)
+    file = config_file(TrainConfig, config, resume, output)
     settings = load_config(TrainConfig, file, set or [], flags)
     if denoiser_info(settings.model).classifier is None:
         options.check_effective(
@@ -95,11 +97,14 @@ def _next_command(folder: Path) -> str:
     return f"denoise test {weights} --dataset {quote(config.data.dataset)}{where}{under}"
 
 
-def config_file(config: str | None, resume: Path | None, output: Path | None) -> str | None:
+def config_file(
+    kind: type[RunConfig], config: str | None, resume: Path | None, output: str | None
+) -> str | None:
     """The config to load: of the run to continue, or `config`.
 
     Raises:
-        UsageError: There is no such run, or `config` or `output` contradicts it.
+        UsageError: There is no such run, it is one of the other kind, or `config` or `output`
+            contradicts it.
     """
     if resume is None:
         return config
@@ -111,7 +116,20 @@ def config_file(config: str | None, resume: Path | None, output: Path | None) ->
     file = RunFolder(resume).config
     if not file.is_file():
         raise UsageError(f"There is no run folder {resume}.", "List them: denoise runs")
+    with suppress(ConfigError):  # It is said where the config is read.
+        _check_kind(kind, file, resume)
     return str(file)
+
+
+def _check_kind(kind: type[RunConfig], file: Path, resume: Path) -> None:
+    """Refuse to go on with a classifier's run as a denoiser's, or the other way round."""
+    other = TrainConfig if kind is ClassifyConfig else ClassifyConfig
+    keys, ours, theirs = set(read_yaml(file)), set(kind.model_fields), set(other.model_fields)
+    if keys & (theirs - ours) and not keys & (ours - theirs):
+        what, command = ("denoiser", "train") if other is TrainConfig else ("classifier", "classify")
+        raise UsageError(
+            f"{resume} is the run of a {what}.", f"Go on with it: denoise {command} --resume {quoted(resume)}"
+        )
 
 
 def run(config: RunConfig, resume: bool, overwrite: bool) -> Path | None:

@@ -155,6 +155,11 @@ class CompareConfig(_ScoreConfig):
         networks = [networks] if isinstance(networks, str) else networks
         return {**values, "weights": None, "networks": [*networks, *map(str, weights)]}
 
+    @field_validator("networks", "train_set", mode="before")
+    @classmethod
+    def _one(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
     @field_validator("models", "noise", "train_noise", "train_seeds", "guidance", "injection", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -31,6 +32,8 @@ _DEVICE = re.compile(r"(cuda|gpu):?(\d+)")
 
 def canonical_value(name: str, field: FieldInfo, value: Any) -> Any:
     """A field's value in the spelling that its config knows; what is not recognised stays as it is."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if isinstance(value, list | tuple):
         return [canonical_value(name, field, each) for each in value]
     if name in {"noise", "validate_noise"} and isinstance(value, int | float) and not isinstance(value, bool):

@@ -104,5 +104,6 @@ def _explain(kind: Any, name: str, folder: Path, error: Exception) -> DataError:
         f"The data set {name} could not be loaded: {base} {state}, and the download failed ({reason}).",
         f"To put it there by hand, save {kind.url} as {folder / kind.filename} (MD5 {kind.tgz_md5}) "
         "and run the command again, or name another folder with --data-dir. "
-        "Without any download: --dataset sample.",
+        "Without any download: --dataset sample, or a folder of your own (for a classifier with a "
+        "sub-folder for each class).",
     )

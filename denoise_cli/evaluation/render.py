@@ -14,6 +14,7 @@ from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
 from denoise_cli.evaluation.guidance.results import GuidanceResults
 from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.sheet import Sheet
+from denoise_cli.evaluation.report.stored import RESULTS_FILE
 from denoise_cli.files import atomic_write_path, write_atomic
 from denoise_cli.text import in_file_name, in_markdown
 
@@ -74,7 +75,7 @@ def tables_of(results: Results | GuidanceResults) -> tuple[list[Sheet], list[str
 
 def write_folder(results: Results | GuidanceResults, folder: Path) -> None:
     """Write `results.json`, `tables.md`, `images.csv`, `report.html` and every chart and grid as a PNG."""
-    names = ["results.json", "tables.md", "images.csv"]
+    names = [RESULTS_FILE, "tables.md", "images.csv"]
     if isinstance(results, Results):
         names.append("report.html")
     for name in names:

@@ -13,6 +13,7 @@ from denoise_cli.config import TestConfig
 from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
+from denoise_cli.errors import UsageError
 from denoise_cli.evaluation.report.picture_grid import save_grid
 from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
@@ -68,6 +69,7 @@ def run_test(
         model = network.model.to(device)
         with world.main_first():
             source = load_test_images(config.data, share)
+        _check_is_folder(folder)
         check_writable(folder)
         noise = parse_noise(config.noise)
         check_noise(source, noise)
@@ -135,6 +137,15 @@ def _summarise(
         **intervals,
         **made_now(),
     )
+
+
+def _check_is_folder(folder: Path) -> None:
+    """Refuse the name of a file of results, which `compare` would write; raises `UsageError`."""
+    if folder.suffix.lower() in {".json", ".csv", ".md", ".html", ".png"} and not folder.is_dir():
+        raise UsageError(
+            f"A test writes a folder, and {folder} is the name of a file.",
+            "Name a folder; --json prints the scores.",
+        )
 
 
 def _default_folder(config: TestConfig, network: TestNetwork) -> Path:

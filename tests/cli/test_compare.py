@@ -65,7 +65,8 @@ def test_a_comparison_is_drawn_again_without_torch(
     cells = read_results(tmp_path / "out/results.json").cells
     assert [float(row["psnr"]) for row in rows] == [value for cell in cells for value in cell.image_psnr]
 
-    assert denoise("compare", "--from", "out/results.json").stdout == made.stdout
+    for stored in ("out/results.json", "out"):
+        assert denoise("compare", "--from", stored).stdout == made.stdout
     markdown = denoise("compare", "--from", "out/results.json", "--format", "markdown").stdout
     assert markdown == (tmp_path / "out/tables.md").read_text()
     code = (
@@ -177,6 +178,8 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
         (("--benchmark", "awgn", "--noise", "basic"), 2, "unclipped noise only"),
         (("--from", "other.json"), 1, "does not hold the results of a comparison"),
         (("--from", "nothing.json"), 1, "no file nothing.json"),
+        (("--from", "empty"), 1, "no file empty/results.json"),
+        (("--from", ""), 2, "--from is empty"),
         (("-o", "report.pdf"), 2, "report.pdf has no ending"),
         (("-o", "report.html", "--format", "json"), 2, "does not fit"),
         (("--set", "recipe=nowhere", "--train"), 2, "There is no config 'nowhere/"),

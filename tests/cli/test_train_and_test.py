@@ -193,10 +193,17 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
 ) -> None:
     (tmp_path / "plain").write_text("mine")
     for command in (("test", "cae", "--out"), ("compare", "--models", "cae", "-o")):
-        done = denoise(*command, "plain", "--dataset", image_folder)
-        assert done.returncode == 1
-        assert "Scoring" not in done.stderr
-        assert "plain" in done.stderr
+        for name, code, said in (
+            ("plain", 2, "plain is a file, and a folder is needed"),
+            ("plain/below", 1, "plain"),
+            ("", 2, "is empty"),
+        ):
+            done = denoise(*command, name, "--dataset", image_folder)
+            assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+            assert "Scoring" not in done.stderr
+    done = denoise("test", "cae", "-o", "x.json", "--dataset", image_folder)
+    assert done.returncode == 2 and "A test writes a folder" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path != image_folder] == ["plain"]
     assert (tmp_path / "plain").read_text() == "mine"
 
 
@@ -220,3 +227,18 @@ def test_resume_names_what_is_wrong(denoise: Command, tmp_path: Path) -> None:
             assert done.returncode == 2
             assert reason in done.stderr
     assert "There is no folder nope" in denoise("runs", "nope").stderr
+
+
+def test_a_run_goes_on_as_what_it_is(denoise: Command, image_folder: Path) -> None:
+    """Also where denoiser and classifier have one name."""
+    assert denoise("train", "cnn", "--dataset", image_folder, "--steps", "1", "-o", "d").returncode == 0
+    made = denoise("classify", "cnn", "--dataset", image_folder, "--steps", "1", "-o", "c")
+    assert made.returncode == 0, made.stderr
+    for wrong, right, run, what in (
+        ("train", "classify", "c", "classifier"),
+        ("classify", "train", "d", "denoiser"),
+    ):
+        done = denoise(wrong, "--resume", run)
+        assert done.returncode == 2 and f"{run} is the run of a {what}." in done.stderr, done.stderr
+        assert f"denoise {right} --resume {run}" in done.stderr
+        assert denoise(right, "--resume", run).returncode == 0

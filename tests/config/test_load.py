@@ -166,3 +166,14 @@ def test_a_data_set_on_the_command_line_overrules_the_mixture_in_the_file() -> N
     assert load_config(TrainConfig, "weights/unet", [], {}).data.mix
     config = load_config(TrainConfig, "weights/unet", [], {"data.dataset": "sample"})
     assert (config.data.dataset, config.data.mix) == ("sample", ())
+
+
+def test_paths_and_single_names_of_python_callers(tmp_path: Path) -> None:
+    values = {"model": "cae", "data.dataset": tmp_path, "init": tmp_path / "a"}
+    config = load_config(TrainConfig, None, [], values)
+    assert (config.data.dataset, config.init) == (str(tmp_path), str(tmp_path / "a"))
+    assert load_config(CompareConfig, None, [], {"networks": "unet"}).networks == ("unet",)
+    assert load_config(CompareConfig, None, [], {"networks": [tmp_path, "cae"]}).networks == (
+        str(tmp_path),
+        "cae",
+    )

@@ -21,7 +21,7 @@ from denoise_cli.evaluation.comparison.differences import differences_to_best
 from denoise_cli.evaluation.comparison.published import STUDY_SCORES, awgn_rows, stl10_share
 from denoise_cli.evaluation.comparison.results import Cell, Results, read_results
 from denoise_cli.evaluation.comparison.run import run_comparison
-from denoise_cli.evaluation.comparison.tables import build_sheets
+from denoise_cli.evaluation.comparison.tables import build_sheets, missing_notes
 from denoise_cli.evaluation.run_test import run_test
 from denoise_cli.seeds import derive_seed
 from denoise_cli.weights.files import build, load_weights, save_weights
@@ -161,6 +161,9 @@ def test_runs_are_averaged_only_over_seeds(tmp_path: Path, image_folder: Path) -
     (tmp_path / "runs/b/config.yaml").write_text(yaml.safe_dump({"seed": 2, "steps": 7}))
     results = compare(weights=tmp_path / "runs", data=data)
     assert "differ in more than their seeds" in results.cells[-1].missing
+    # Training another would not mend it.
+    (note,) = missing_notes(results)
+    assert "Make them" not in note and "Compare them side by side: denoise compare" in note
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -57,6 +57,10 @@ class Candidate:
         return sha256(self.path) if self.external is None else self.external.sha256
 
 
+class RunsDifferError(WeightsError):
+    """Runs that fit a cell but are not averaged; further training does not mend that."""
+
+
 def cell_names(config: CompareConfig) -> list[CellName]:
     """All cells of a comparison: by batch norm, then noise, then model."""
     names = (
@@ -76,7 +80,8 @@ def find_candidates(cell: CellName, runs: Sequence[Candidate] | None) -> list[Ca
     cell whose noise no other run was trained on. Several are averaged where only their seeds differ.
 
     Raises:
-        WeightsError: There are none, or they differ in more than their seeds.
+        WeightsError: There are none.
+        RunsDifferError: They differ in more than their seeds, or have the same.
     """
     if runs is None:
         path = find_bundled(cell.model, bool(cell.batch_norm))
@@ -105,12 +110,12 @@ def _check_averaged(cell: CellName, runs: Sequence[Candidate]) -> None:
     names = " ".join(run.label for run in runs)
     advice = f"Compare them side by side: denoise compare {names}"
     if any(run.recipe != runs[0].recipe for run in runs):
-        raise WeightsError(
+        raise RunsDifferError(
             f"{len(runs)} runs of {cell.model} differ in more than their seeds, so they are not averaged. "
             + advice
         )
     if len({run.seed for run in runs}) < len(runs):
-        raise WeightsError(
+        raise RunsDifferError(
             f"{len(runs)} runs of {cell.model} do not all have seeds of their own, so they are not averaged. "
             + advice
         )

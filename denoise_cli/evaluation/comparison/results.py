@@ -60,7 +60,7 @@ class Cell(Record):
     missing: str = ""
     """Why there are no scores; empty where there are."""
     make: str = ""
-    """The command that makes missing weights."""
+    """The command that makes missing weights; empty where none does."""
     runs: tuple[ScoredRun, ...] = ()
     settings: dict[str, float] = Field(default_factory=dict)
     """Parameters of a classical method."""

@@ -21,6 +21,7 @@ from denoise_cli.evaluation.comparison.benchmark import Rounded, check_one_kind
 from denoise_cli.evaluation.comparison.cells import (
     Candidate,
     CellName,
+    RunsDifferError,
     cell_names,
     find_candidates,
     read_runs,
@@ -46,11 +47,16 @@ from denoise_cli.noise.spec import REAL, parse_noise
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A cell of networks, and the weights that fill it or the reason why there are none."""
+    """A cell of networks, and the weights that fill it or the reason why there are none.
+
+    Attributes:
+        can_be_made: Whether training fills an empty cell.
+    """
 
     cell: CellName
     candidates: Sequence[Candidate]
     missing: str = ""
+    can_be_made: bool = True
 
 
 def run_comparison(
@@ -102,12 +108,14 @@ def run_comparison(
             cells = [
                 _other(method, noise, tuned.settings, task) for method in others for noise in config.noise
             ]
-            cells += [_scored(entry, task, named=bool(config.networks)) for entry in entries]
+            of_networks = [_scored(entry, task, named=bool(config.networks)) for entry in entries]
+            makeable = [entry.can_be_made for entry in entries]
+            cells += _with_commands(of_networks, makeable, config)
             classifiers = tuple(score_classifier(each, task) for each in guides)
         if not world.is_main:
             return None
     leaks = leakage_notes(paths, config.data.dataset, share, len(source))
-    results = _results(_with_commands(cells, config), config, source, task, tuned, leaks)
+    results = _results(cells, config, source, task, tuned, leaks)
     costs = {entry.cell.model: _cost(entry) for entry in entries}
     return results.model_copy(update={"costs": costs, "classifiers": classifiers})
 
@@ -132,7 +140,8 @@ def _entries(config: CompareConfig, failed: Mapping[CellName, str]) -> list[_Ent
         try:
             entries.append(_Entry(cell, find_candidates(cell, runs)))
         except WeightsError as error:
-            entries.append(_Entry(cell, [], failed.get(cell, "") or str(error)))
+            reason, differ = failed.get(cell, "") or str(error), isinstance(error, RunsDifferError)
+            entries.append(_Entry(cell, [], reason, can_be_made=not differ))
     return entries
 
 
@@ -217,19 +226,25 @@ def _other(method: str, noise: str, tuned: Mapping[str, Settings], task: Scoring
     return score_method(method, "classical", clean, noise, settings, task)
 
 
-def _with_commands(cells: Sequence[Cell], config: CompareConfig) -> list[Cell]:
-    """Attach to each missing cell the command that trains all missing cells of its model."""
-    completed = []
-    for cell in cells:
-        lacking = [
-            other
-            for other in cells
-            if other.missing and (other.method, other.batch_norm) == (cell.method, cell.batch_norm)
-        ]
-        noises = [other.noise for other in lacking]
-        command = train_command(cell.method, cell.batch_norm, noises, config) if cell.missing else ""
-        completed.append(cell.model_copy(update={"make": command}))
-    return completed
+def _with_commands(cells: Sequence[Cell], makeable: Sequence[bool], config: CompareConfig) -> list[Cell]:
+    """Attach to each missing cell that training fills the command that trains all those of its model."""
+    lacking: dict[tuple[str, bool | None], list[str]] = {}
+    made = [bool(cell.missing) and can for cell, can in zip(cells, makeable, strict=True)]
+    for cell, wanted in zip(cells, made, strict=True):
+        if wanted:
+            lacking.setdefault((cell.method, cell.batch_norm), []).append(cell.noise)
+    return [
+        cell.model_copy(
+            update={
+                "make": train_command(
+                    cell.method, cell.batch_norm, lacking[cell.method, cell.batch_norm], config
+                )
+            }
+        )
+        if wanted
+        else cell
+        for cell, wanted in zip(cells, made, strict=True)
+    ]
 
 
 def _with_published(cell: Cell) -> Cell:

@@ -33,12 +33,15 @@ def build_sheets(results: Results) -> list[Sheet]:
 
 
 def missing_notes(results: Results) -> list[str]:
-    """One line per reason why cells have no scores, with the command that mends it."""
+    """One line per reason why cells have no scores, with the command that mends it, if one does."""
     reasons: dict[str, list[str]] = {}
     for cell in results.cells:
         if cell.missing and cell.missing not in reasons.setdefault(cell.make, []):
             reasons[cell.make].append(cell.missing)
-    return [f"{' '.join(texts)} Make them: {command}" for command, texts in reasons.items()]
+    return [
+        " ".join([*texts, f"Make them: {command}"] if command else texts)
+        for command, texts in reasons.items()
+    ]
 
 
 def _title(results: Results) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from denoise_cli.errors import DataError
 
+RESULTS_FILE = "results.json"
+"""A comparison in the folder that it wrote."""
 # No score, time or cost that is measured comes near; charts cannot be drawn of much more.
 _LARGEST = 1e12
 

@@ -205,10 +205,10 @@ def _has_torch() -> bool:
 
 def _wants_torch(device: str) -> bool:
     """Whether torch must be imported; with `auto`, a look at the machine says so without it."""
+    if not _has_torch():
+        return False  # What ONNX Runtime lacks, it says itself.
     if device != "auto":
         return device != "cpu"
-    if not _has_torch():
-        return False
     if os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}:
         return False
     windows = Path(os.environ.get("SYSTEMROOT", "/nowhere"), "System32", "nvcuda.dll")

@@ -176,9 +176,14 @@ def _find(config: ClassifyConfig, weights: str | None) -> Path:
 def _show_guesses(config: ClassifyConfig, weights: str | None, image: Path, json: bool) -> None:
     if not image.is_file():
         raise UsageError(f"There is no picture {image}.")
-    from denoise_cli.evaluation.run_classifier import classify_photo
+    from denoise_cli.cli.streams import without_library_messages
+    from denoise_cli.evaluation.run_classifier import classify_picture
 
-    guesses = classify_photo(_find(config, weights), image, config.device)[:_TOP]
+    with without_library_messages():
+        from denoise_cli.photo.upright import read_upright
+
+        pixels = read_upright(image)
+    guesses = classify_picture(_find(config, weights), pixels, config.device)[:_TOP]
     if json:
         console.json([{"class": guess.name, "probability": guess.probability} for guess in guesses])
         return

@@ -39,7 +39,7 @@ def run(paths: Sequence[str], config: DenoiseConfig, extras: Extras) -> None:
 
         return_freed_memory()
         if extras.reference is not None:
-            from denoise_cli.photo.side_by_side import open_reference
+            from denoise_cli.photo.reference import open_reference
 
             open_reference(extras.reference)
         with ending_on_signals(is_at_work):

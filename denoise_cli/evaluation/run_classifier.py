@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from denoise_cli.config import ClassifyConfig
 from denoise_cli.data.load import load_dataset
-from denoise_cli.data.pictures import read_rgb
 from denoise_cli.data.source import Images, ImageSource, for_classifier
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import launched_device
-from denoise_cli.errors import ImageError
 from denoise_cli.evaluation.report.figure import save_figure
 from denoise_cli.evaluation.report.record import made_now
 from denoise_cli.evaluation.report.replace import check_replaceable
@@ -125,19 +125,11 @@ def confusion_matrix(result: Classification, classes: int) -> Tensor:
 
 
 @torch.inference_mode()
-def classify_photo(weights: Path, photo: Path, device: str) -> list[Guess]:
-    """All classes with their probabilities for one picture, the likeliest first.
-
-    Raises:
-        ImageError: The picture cannot be read.
-    """
+def classify_picture(weights: Path, pixels: NDArray[np.uint8], device: str) -> list[Guess]:
+    """All classes with their probabilities for one picture, (H, W, 3), the likeliest first."""
     architecture, model = load_classifier(weights)
-    try:
-        pixels = torch.from_numpy(read_rgb(photo).copy())
-    except Exception as error:
-        raise ImageError(f"{photo} cannot be read as a picture: {error}.") from error
     place = resolve_device(device)
-    source = ImageSource.from_arrays(str(photo), [pixels.numpy()], [photo.name])
+    source = ImageSource.from_arrays("picture", [pixels], ["picture"])
     x = for_classifier(source, architecture.image_size).image(0)[None].to(place).float() / 255
     probabilities = model.to(place)(x).float().softmax(1)[0].cpu()
     order = probabilities.argsort(descending=True).tolist()

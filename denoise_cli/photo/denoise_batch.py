@@ -180,14 +180,15 @@ class _Batch:
 
     def _check(self, photo: Photo) -> None:
         """Refuse a photo that the reference does not fit, before any work is done."""
-        from denoise_cli.photo.side_by_side import check_reference
+        from denoise_cli.photo.reference import check_reference
 
         if self._options.reference is not None:
             check_reference(self._options.reference, photo)
 
     def _compared(self, outcome: Outcome, source: Path | bytes) -> Outcome:
         """The outcome with the scores and the comparison that are asked for."""
-        from denoise_cli.photo.side_by_side import score_against, write_side_by_side
+        from denoise_cli.photo.reference import score_against
+        from denoise_cli.photo.side_by_side import write_side_by_side
 
         output = outcome.item.output
         scores = None

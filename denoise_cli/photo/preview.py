@@ -13,11 +13,11 @@ import pyvips
 
 from denoise_cli.photo.denoise_file import Settings
 from denoise_cli.photo.denoise_rows import Shares, denoise_versions
-from denoise_cli.photo.files.metadata.exif import orientation
 from denoise_cli.photo.files.read import Photo, open_photo
 from denoise_cli.photo.first_look import take_first_look
 from denoise_cli.photo.pixels.types import Pixels
 from denoise_cli.photo.runtimes.load import PhotoDenoiser
+from denoise_cli.photo.upright import orientation_of, size_shown, turned
 
 # Larger photos are shown at a half, a third and so on: a screen has 2 to 8 megapixels.
 _MOST_PIXELS = 24_000_000
@@ -77,9 +77,7 @@ def make_preview(
         on_share=lambda share: on_share((1 - _LOOK) * share),
     )
     before, luma, both = (_upright(sink.result(), photo) for sink in sinks)
-    width, height = photo.width, photo.height
-    if orientation(photo.metadata.exif) in {5, 6, 7, 8}:
-        width, height = height, width
+    width, height = size_shown(photo, orientation_of(photo))
     return Preview(before, luma, both, width, height, reduced, found.noise.text, photo.notes)
 
 
@@ -138,7 +136,4 @@ def _upright(pixels: Pixels, photo: Photo) -> Pixels:
             )
         except pyvips.Error:
             pass
-    image = image.copy()
-    image.set_type(pyvips.GValue.gint_type, "orientation", orientation(photo.metadata.exif))
-    upright: Pixels = np.asarray(image.autorot().numpy())
-    return upright
+    return turned(np.asarray(image.numpy()), orientation_of(photo))

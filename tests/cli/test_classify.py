@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from denoise_cli.training.signals import Interrupted
@@ -114,6 +116,27 @@ def test_picture(denoise: Command, weights: Path, tmp_path: Path) -> None:
     assert guesses[0]["probability"] >= guesses[1]["probability"]
 
 
+def test_a_picture_of_any_format_that_photos_have(denoise: Command, weights: Path, tmp_path: Path) -> None:
+    """The same picture, turned and with more bits: the same guesses."""
+    rng = np.random.default_rng(0)
+    pixels = np.asarray(Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8)).resize((60, 50)))
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(pixels)).save(tmp_path / "turned.png", exif=exif)
+    deep = pyvips.Image.new_from_array(pixels.astype(np.float32) / 255)
+    deep.copy(interpretation="scrgb").tiffsave(str(tmp_path / "float.tif"))
+    wide = (deep * 65535).cast("ushort").copy(interpretation="rgb16")
+    wide.heifsave(str(tmp_path / "deep.avif"), compression="av1", bitdepth=12, lossless=True)
+    guesses = []
+    for name in ("plain.png", "turned.png", "float.tif", "deep.avif"):
+        result = denoise("classify", "--image", name, "--weights", weights, "--json")
+        assert result.returncode == 0, result.stderr
+        guesses.append({guess["class"]: guess["probability"] for guess in json.loads(result.stdout)})
+    assert all(each == pytest.approx(guesses[0], abs=0.01) for each in guesses[1:])
+    assert guesses[1] == guesses[0]
+
+
 def test_errors_name_the_way_out(denoise: Command, tmp_path: Path, weights: Path) -> None:
     (tmp_path / "note.txt").write_text("no picture")
     (tmp_path / "flat").mkdir()
@@ -123,7 +146,7 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path, weights: Path
         (("classify",), 2, "model is missing"),
         (("classify", "cnn", "--weights", str(weights)), 2, "--eval-only"),
         (("classify", "--image", "none.png"), 2, "There is no picture none.png"),
-        (("classify", "--image", "note.txt", "--weights", str(weights)), 1, "cannot be read"),
+        (("classify", "--image", "note.txt", "--weights", str(weights)), 1, "not a picture that can be read"),
         (("classify", "--eval-only", "--weights", str(weights), "--dataset", "flat"), 1, "no class folders"),
         (("classify", "--eval-only", "--weights", str(weights), "--dataset", "nowhere"), 1, "nowhere"),
     ]

@@ -147,7 +147,7 @@ def export(
     *,
     batch_norm: bool | None = None,
     overwrite: bool = False,
-    opset: int = 18,
+    opset: int | None = None,
     half: bool = False,
 ) -> Path:
     """Write a denoiser for other programs, as `denoise export` does.
@@ -158,7 +158,7 @@ def export(
             Hugging Face hub has it.
         batch_norm: The setting of the weights (default: of bundled ones with batch norm).
         overwrite: Replace `output`.
-        opset: Version of ONNX's operator set, 15 to 23.
+        opset: Version of ONNX's operator set, 15 to 23 (default: 18).
         half: Store ONNX weights as float16.
 
     Returns:
@@ -169,15 +169,18 @@ def export(
     """
     from denoise_cli.onnx.darktable import SUFFIX, export_darktable
     from denoise_cli.onnx.export import export_onnx
+    from denoise_cli.onnx.protobuf import OPSET
     from denoise_cli.photo.runtimes.load import find_named
     from denoise_cli.weights.hub import export_folder
 
     target = Path(output)
+    if target.suffix.lower() in {SUFFIX, ""} and (half or opset is not None):
+        raise UsageError(f"`opset` and `half` are of ONNX files, and {target} is none.", "Leave them out.")
     weights = find_named(model, batch_norm)
     if target.suffix.lower() == SUFFIX:
         export_darktable(weights, target, overwrite=overwrite)
     elif target.suffix:
-        export_onnx(weights, target, overwrite=overwrite, opset=opset, half=half)
+        export_onnx(weights, target, overwrite=overwrite, opset=opset or OPSET, half=half)
     else:
         export_folder(weights, target, overwrite=overwrite)
     return target

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from shlex import quote
-from typing import IO, Any, TextIO
+from typing import IO, Any, Literal, TextIO
 
 from rich.console import Console as RichConsole
 from rich.console import RenderableType
@@ -38,6 +38,10 @@ class Plain(RichConsole):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Say so to who prints; rich would end the program, and as one that failed."""
+        raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
@@ -74,12 +78,13 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a message on stderr; where that is gone or full, the work goes on without it."""
+        self._say(text)
+
+    def _say(self, content: RenderableType) -> None:
         try:
-            self.err.print(text, soft_wrap=True)
-        except BrokenPipeError:
-            raise
+            self.err.print(content, soft_wrap=True)
         except OSError:
-            return
+            _lead_to_nothing(self.err.file)
 
     @contextmanager
     def _printing(self) -> Iterator[IO[str]]:
@@ -125,9 +130,9 @@ class Console:
 
     def error(self, message: str, hint: str = "") -> None:
         """One sentence on what is wrong, and what to do next."""
-        self.err.print(Text.assemble(("Error:", "bold red"), " ", printable(message)), soft_wrap=True)
+        self._say(Text.assemble(("Error:", "bold red"), " ", printable(message)))
         if hint:
-            self.err.print(hint, soft_wrap=True)
+            self._say(hint)
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Advance]:
@@ -243,7 +248,9 @@ def make_table(title: str, *columns: str) -> Table:
     """A table whose first column is text and the others numbers."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", no_wrap=number == 0)
+        # What does not fit is broken, never cut off.
+        justify: Literal["left", "right"] = "left" if number == 0 else "right"
+        table.add_column(column, justify=justify, no_wrap=number == 0, overflow="fold")
     return table
 
 

@@ -76,7 +76,7 @@ def models(
             row["name"],
             row["model"],
             _SETTING[row["batch_norm"]],
-            row["noise"].replace("+", " + "),  # Long mixtures are wrapped there, not cut off.
+            row["noise"].replace("+", " + "),  # Long mixtures are wrapped there.
             ", ".join(f"{name} {value:.2f}" for name, value in row["scores"].items()),
             f"{row['bytes'] / 1e6:.1f}",
         )

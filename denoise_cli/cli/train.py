@@ -13,7 +13,7 @@ from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.cli.options import IMAGES, RUN
 from denoise_cli.config import ClassifyConfig, RunConfig, TestConfig, TrainConfig, load_config
 from denoise_cli.config.yaml import read_yaml
-from denoise_cli.errors import ConfigError, UsageError, quoted
+from denoise_cli.errors import ConfigError, UsageError, counted, quoted
 from denoise_cli.models.registry import denoiser_info, either, guided_names
 from denoise_cli.noise.spec import REAL
 from denoise_cli.runs import RunFolder
@@ -143,5 +143,7 @@ def run(config: RunConfig, resume: bool, overwrite: bool) -> Path | None:
         display.close()
     if result is None:
         return None
-    console.note(f"Done: {result.steps} steps in {result.seconds:.0f} s. Weights: {result.weights}")
+    console.note(
+        f"Done: {counted(result.steps, 'step')} in {result.seconds:.0f} s. Weights: {result.weights}"
+    )
     return result.weights

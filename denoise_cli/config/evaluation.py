@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from denoise_cli.config.base import Section
 from denoise_cli.errors import ConfigError
@@ -21,7 +20,9 @@ _BENCHMARKS: dict[str, dict[str, Any]] = {
     "real": {"noise": (REAL.name,), "models": tuple(DENOISERS.own), "baselines": True},
 }
 PLAIN_NOISE = "Add noise to the clean pictures: --noise basic."
-_NUMBER = re.compile(r"\d*\.?\d+")
+_NOISES = frozenset({"noise", "train_noise"})
+# Each is a whole grid of trainings.
+_MOST_SEEDS = 1000
 
 
 class TestDataConfig(Section):
@@ -148,6 +149,8 @@ class CompareConfig(_ScoreConfig):
         if not isinstance(values, dict) or not values.get("weights"):
             return values
         given = values["weights"]
+        if not isinstance(given, str | Path | list | tuple):
+            return values
         weights = [given] if isinstance(given, str | Path) else list(given)
         networks = values.get("networks") or ()
         if len(weights) == 1 and not networks:
@@ -162,17 +165,30 @@ class CompareConfig(_ScoreConfig):
 
     @field_validator("models", "noise", "train_noise", "train_seeds", "guidance", "injection", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        )
+    def _split(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool) and info.field_name in _NOISES:
+            return [value]
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
 
     @field_validator("train_seeds", mode="before")
     @classmethod
     def _count(cls, value: object) -> object:
         if isinstance(value, str) and value.strip().isdecimal():
             value = int(value)
-        return tuple(range(value)) if isinstance(value, int) else value
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value > _MOST_SEEDS:
+                raise ConfigError(
+                    f"{value:,} seeds are too many.", f"At most {_MOST_SEEDS}; name others as in 7,8,9."
+                )
+            return tuple(range(value))
+        return value
+
+    @field_validator("train_seeds")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(value))
 
     @field_validator("guidance", mode="before")
     @classmethod
@@ -192,8 +208,7 @@ class CompareConfig(_ScoreConfig):
     @field_validator("noise", "train_noise", mode="after")
     @classmethod
     def _known_noises(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = [f"gaussian:{name}" if _NUMBER.fullmatch(name) else name for name in value]
-        return tuple(dict.fromkeys(map(canonical_noise, names)))
+        return tuple(dict.fromkeys(map(canonical_noise, value)))
 
     @model_validator(mode="after")
     def _something(self) -> CompareConfig:

@@ -99,9 +99,11 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     """Set `values["a"]["b"]` for the key `a.b`."""
     *parents, last = key.split(".")
     for parent in parents:
-        inner = values.get(parent)
-        if not isinstance(inner, dict):
+        inner = values.setdefault(parent, {})
+        if inner is None:  # A section's name with nothing behind it.
             inner = values[parent] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{parent} must be a section of keys and values, not {_shown(inner)}.")
         values = inner
     values[last] = value
 

@@ -7,8 +7,9 @@ import re
 from typing import Any
 
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
-from denoise_cli.config.describe import choices_of
+from denoise_cli.config.describe import choices_of, parts_of
 from denoise_cli.data.names import canonical_dataset
 from denoise_cli.errors import UnknownName
 from denoise_cli.noise.spec import canonical_noise
@@ -42,6 +43,9 @@ def canonical_value(name: str, field: FieldInfo, value: Any) -> Any:
         return canonical_device(value)
     if name == "dataset" and isinstance(value, str):
         return canonical_dataset(value)
+    kinds = parts_of(field.annotation)
+    if isinstance(value, bool) and bool not in kinds and {int, float} & set(kinds):
+        raise PydanticCustomError("number_type", "is no number")  # pydantic would take true for 1
     choices = choices_of(field.annotation)
     if not choices or not isinstance(value, str | bool):
         return value

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from denoise_cli.config.base import Section
+from denoise_cli.data.names import folder_name
 from denoise_cli.errors import ConfigError
 from denoise_cli.models.guidance import GuidanceInjection, GuidanceSource
 from denoise_cli.models.registry import (
@@ -178,7 +179,7 @@ class RunConfig(Section):
         """The run folder: `out`, or its default."""
         if self.out is not None:
             return self.out
-        dataset = "mix" if self.data.mix else Path(self.data.dataset.rstrip("/")).name.lower()
+        dataset = "mix" if self.data.mix else folder_name(self.data.dataset)
         noise = short_name(self.noise)
         switch = self.is_classifier or denoiser_info(self.model).batch_norm
         setting = ("-bn" if self.batch_norm else "-nobn") if switch else ""

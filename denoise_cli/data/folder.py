@@ -56,6 +56,8 @@ def load_folder(
         raise DataError(
             f"No images in {root}.", f"Put {', '.join(sorted(s[1:] for s in SUFFIXES))} files there."
         )
+    # Of all pictures: those that are kept may lie in one class.
+    classes = class_names(root, paths)
     if root == folder:
         names = [path.relative_to(root).as_posix() for path in paths]
         paths = [paths[index] for index in part_of(names, split, test_share)]
@@ -64,8 +66,8 @@ def load_folder(
     max_bytes = max_bytes_in_memory() if max_bytes is None else max_bytes
     sizes = [read_size(path) for path in paths]
     if sum(3 * size[0] * size[1] for size in sizes if not isinstance(size, str)) > max_bytes:
-        return _stream(folder, root, paths, sizes, min(LARGEST_CACHE, max_bytes // 4))
-    return _read(folder, root, paths)
+        return _stream(folder, root, paths, sizes, min(LARGEST_CACHE, max_bytes // 4), classes)
+    return _read(folder, root, paths, classes)
 
 
 def max_bytes_in_memory() -> int:
@@ -113,13 +115,14 @@ def read_pictures(paths: Sequence[Path]) -> list[np.ndarray | str]:
 
 def stream_pictures(folder: Path, root: Path, paths: Sequence[Path], cache: int) -> StreamedSource:
     """Readable pictures below `root` that stay on the disk, with `cache` bytes of them decoded."""
-    return _stream(folder, root, paths, [read_size(path) for path in paths], cache)
+    sizes = [read_size(path) for path in paths]
+    return _stream(folder, root, paths, sizes, cache, class_names(root, paths))
 
 
-def _read(folder: Path, root: Path, paths: Sequence[Path]) -> ImageSource:
+def _read(folder: Path, root: Path, paths: Sequence[Path], classes: tuple[str, ...]) -> ImageSource:
     read = read_pictures(paths)
     good = [path for path, image in zip(paths, read, strict=True) if not isinstance(image, str)]
-    names, labels, classes = _names_and_labels(root, paths, good)
+    names, labels = _names_and_labels(root, good, classes)
     return ImageSource.from_arrays(
         str(folder),
         [image for image in read if not isinstance(image, str)],
@@ -131,10 +134,15 @@ def _read(folder: Path, root: Path, paths: Sequence[Path]) -> ImageSource:
 
 
 def _stream(
-    folder: Path, root: Path, paths: Sequence[Path], sizes: Sequence[tuple[int, int] | str], cache: int
+    folder: Path,
+    root: Path,
+    paths: Sequence[Path],
+    sizes: Sequence[tuple[int, int] | str],
+    cache: int,
+    classes: tuple[str, ...],
 ) -> StreamedSource:
     good = [path for path, size in zip(paths, sizes, strict=True) if not isinstance(size, str)]
-    names, labels, classes = _names_and_labels(root, paths, good)
+    names, labels = _names_and_labels(root, good, classes)
     return StreamedSource(
         name=str(folder),
         paths=tuple(good),
@@ -148,13 +156,11 @@ def _stream(
 
 
 def _names_and_labels(
-    root: Path, paths: Sequence[Path], good: Sequence[Path]
-) -> tuple[list[str], list[int] | None, tuple[str, ...]]:
-    """Names and labels of the readable files, and the classes of all."""
-    classes = class_names(root, paths)
+    root: Path, good: Sequence[Path], classes: Sequence[str]
+) -> tuple[list[str], list[int] | None]:
+    """Names and labels of the readable files."""
     names = [path.relative_to(root).as_posix() for path in good]
-    labels = [classes.index(_parent(root, path)) for path in good] if classes else None
-    return names, labels, classes
+    return names, [classes.index(_parent(root, path)) for path in good] if classes else None
 
 
 def _skipped(root: Path, paths: Sequence[Path], read: Sequence[object]) -> list[str]:

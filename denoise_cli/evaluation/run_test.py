@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from denoise_cli.config import TestConfig
+from denoise_cli.data.names import folder_name
 from denoise_cli.data.source import Images, evenly_spaced
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device
@@ -150,7 +151,7 @@ def _check_is_folder(folder: Path) -> None:
 
 def _default_folder(config: TestConfig, network: TestNetwork) -> Path:
     """A folder of its own for each model, data set, noise and weight file."""
-    dataset = Path(config.data.dataset).name.lower()
+    dataset = folder_name(config.data.dataset)
     noise = short_name(config.noise)
     if network.external:
         return Path("results") / f"{in_file_name(network.label)}-{dataset}-{noise}"

@@ -15,6 +15,7 @@ Kind = Literal["gaussian", "blind", "camera", "correlated", "real", "like"]
 
 LIKE = "like:"
 _NUMBER = r"\d+(?:\.\d+)?"
+_BARE = re.compile(r"\d*\.?\d+")
 _LEVEL = re.compile(rf"(gaussian|awgn|camera|correlated):({_NUMBER})(?:-({_NUMBER}))?")
 _WEIGHT = re.compile(r"(\d*\.?\d+(?:e-?\d+)?)\s*\*\s*(.*)")
 
@@ -69,15 +70,20 @@ def parse_noise(text: str) -> tuple[NoiseSpec, ...]:
     Raises:
         UsageError: The name, its level or its weight is not understood, or `real` is in a mixture.
     """
-    return _checked(tuple(_parse_part(_spelled(part)) for part in text.split("+")))
+    try:
+        return _checked(tuple(_parse_part(_spelled(part)) for part in text.split("+")))
+    except UnknownName as error:
+        if LIKE in text and "+" in text:
+            error.hint = f"Where the folder of {LIKE} has a + in its name, rename it. {error.hint}"
+        raise
 
 
 def canonical_noise(value: str | Mapping[str, Any]) -> str:
     """The noise as `parse_noise` names it, so that one noise has one name; errors as there.
 
     Args:
-        value: A name as for `parse_noise`, or the weights of a mixture by name:
-            `{camera: 0.7, "awgn:0-75": 0.3}`.
+        value: A name as for `parse_noise`, a bare sigma of `gaussian` from 0 to 1, or the weights of a
+            mixture by name: `{camera: 0.7, "awgn:0-75": 0.3}`.
     """
     if isinstance(value, Mapping):
         if not value:
@@ -87,7 +93,7 @@ def canonical_noise(value: str | Mapping[str, Any]) -> str:
         named = ((_parse_one(_spelled(str(name))), _weight(weight)) for name, weight in value.items())
         parts = _checked(tuple(replace(spec, weight=weight) for spec, weight in named))
     else:
-        parts = parse_noise(value)
+        parts = parse_noise(f"gaussian:{float(value):g}" if _BARE.fullmatch(value.strip()) else value)
     if len(parts) == 1:
         return parts[0].name
     equal = all(part.weight == parts[0].weight for part in parts)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.config import ClassifyConfig, CompareConfig, RunConfig, TrainConfig, load_config
-from denoise_cli.errors import DenoiseError
+from denoise_cli.config.load import find_config
+from denoise_cli.errors import ConfigError, DenoiseError
 from denoise_cli.evaluation.comparison.cells import CellName, cell_names
 from denoise_cli.models import denoiser_info
 from denoise_cli.runs import RunFolder
@@ -138,6 +139,13 @@ def _plan_run(
         **more,
     }
     file = f"{config.recipe}/{bundled_name(recipe, bool(cell.batch_norm))}-{noise}.yaml"
+    try:
+        find_config(file)
+    except ConfigError as error:
+        raise ConfigError(
+            f"There is no recipe {file} to train {cell.model} by.",
+            "Write it, and name its folder: --set recipe=FOLDER (see docs/adding-a-model.md).",
+        ) from error
     fresh = load_config(kind, file, config.train_set, flags)
     folder = training_folder(config) / fresh.model_copy(update={"out": None}).folder.name
     stored = RunFolder(folder).config

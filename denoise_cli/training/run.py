@@ -14,7 +14,7 @@ from denoise_cli.config import RunConfig, load_config
 from denoise_cli.data.load import has_no_parts, is_paired_dataset
 from denoise_cli.devices import resolve_device
 from denoise_cli.distributed import join, launched_device, was_restarted
-from denoise_cli.errors import ConfigError, OutputExists, TrainingError, left_out, quoted
+from denoise_cli.errors import ConfigError, OutputExists, TrainingError, UsageError, left_out, quoted
 from denoise_cli.files import remove_leftovers, write_atomic
 from denoise_cli.noise.like.photos import kept_noise, measured_yaml
 from denoise_cli.noise.spec import REAL
@@ -82,10 +82,14 @@ def train(
         OutputExists: The run folder is there and neither `resume` nor `overwrite` is given, or
             another process trains in it.
         ConfigError: A run is resumed as what it is not.
-        UsageError: The tracker to log to is not installed.
+        UsageError: The tracker to log to is not installed, or both `resume` and `overwrite` are given.
         TrainingError: It diverged, its state cannot be saved, or its checkpoints are gone.
         Interrupted: By a signal, after saving.
     """
+    if resume and overwrite:
+        raise UsageError(
+            "To go on with a run and to replace it exclude each other.", "Leave out --resume or --overwrite."
+        )
     check_logger(config.log)
     if (
         "noise" not in config.model_fields_set

@@ -167,6 +167,7 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
     Image.new("L", (32, 32)).save(tmp_path / "mixed/grey.png")
     Image.new("RGB", (32, 32), "red").save(tmp_path / "mixed/red.png")
     (tmp_path / "other.json").write_text('{"a": 1}')
+    (tmp_path / "taken.md").write_text("mine")
     cases: list[tuple[tuple[str, ...], int, str]] = [
         (("--models", "unett"), 2, "Did you mean 'unet'?"),
         (("--models", ","), 2, "`models` is empty"),
@@ -180,9 +181,10 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
         (("--from", "nothing.json"), 1, "no file nothing.json"),
         (("--from", "empty"), 1, "no file empty/results.json"),
         (("--from", ""), 2, "--from is empty"),
+        (("-o", "taken.md"), 1, "taken.md exists already."),
         (("-o", "report.pdf"), 2, "report.pdf has no ending"),
         (("-o", "report.html", "--format", "json"), 2, "does not fit"),
-        (("--set", "recipe=nowhere", "--train"), 2, "There is no config 'nowhere/"),
+        (("--set", "recipe=nowhere", "--train"), 2, "There is no recipe nowhere/"),
     ]
     for arguments, code, text in cases:
         result = denoise("compare", *arguments)

@@ -125,3 +125,18 @@ def test_standard_input_does_not_replace_the_reference(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"The result would replace the reference {picture.name}." in done.stderr
     assert picture.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_reader_that_has_gone_ends_results_but_no_training(image_folder: Path, tmp_path: Path) -> None:
+    """The exit code of results is a shell's for SIGPIPE; messages are missed, and the run is whole."""
+    train = ("train", "cae", "--dataset", image_folder, "--epochs", "1", "--batch-size", "8", "-o", "run")
+    for arguments, stream, code in ((("models",), "stdout", 141), (train, "stderr", 0)):
+        read, write = os.pipe()
+        os.close(read)
+        command = [sys.executable, "-m", "denoise_cli", *map(str, arguments)]
+        out, err = (write if name == stream else subprocess.DEVNULL for name in ("stdout", "stderr"))
+        done = subprocess.run(command, cwd=tmp_path, check=False, stdout=out, stderr=err)
+        os.close(write)
+        assert done.returncode == code
+    assert (tmp_path / "run/best.safetensors").is_file()

@@ -87,6 +87,9 @@ def test_an_unknown_key_of_set_is_blamed_on_set() -> None:
         (["model=unet", "data={a: ["], "not valid YAML"),
         ([], "model is missing"),
         (["modle=unet"], "Unknown key 'modle' in --set"),
+        (["model=unet", "batch_size=true"], "batch_size in --set must be a whole number above 0, not True"),
+        (["model=unet", "data=1", "data.dataset=sample"], "data must be a section of keys and values, not 1"),
+        (["model=unet", "data.mix={dataset: a}"], "data.mix in --set must be a list, each a section"),
     ],
 )
 def test_wrong_values_are_explained(assignments: list[str], message: str) -> None:
@@ -166,6 +169,39 @@ def test_a_data_set_on_the_command_line_overrules_the_mixture_in_the_file() -> N
     assert load_config(TrainConfig, "weights/unet", [], {}).data.mix
     config = load_config(TrainConfig, "weights/unet", [], {"data.dataset": "sample"})
     assert (config.data.dataset, config.data.mix) == ("sample", ())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"weights": 7}, "weights must be"),
+        ({"weights": True}, "weights must be"),
+        ({"train_seeds": 10**9}, "1,000,000,000 seeds are too many"),
+        ({"train_seeds": True}, "seeds must be a list, each a whole number"),
+        ({"noise": 7}, "7"),
+    ],
+)
+def test_wrong_values_of_a_comparison(values: dict[str, object], message: str) -> None:
+    with pytest.raises((ConfigError, UsageError), match=message):
+        load_config(CompareConfig, None, [], values)
+
+
+def test_values_of_a_comparison_in_any_form() -> None:
+    def config(**values: object) -> CompareConfig:
+        return load_config(CompareConfig, None, [], values)
+
+    assert config(train_seeds="1,1,2").train_seeds == (1, 2)
+    assert config(noise=0.1).noise == config(noise="0.1").noise == ("gaussian:0.1",)
+    assert load_config(TestConfig, None, [], {"noise": "0.1"}).noise == "gaussian:0.1"
+    assert load_config(TrainConfig, None, [], {"model": "cae", "noise": ".1"}).noise == "gaussian:0.1"
+
+
+def test_the_present_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Photos/below").mkdir(parents=True)
+    for here, dataset in (("Photos", "."), ("Photos/below", "..")):
+        monkeypatch.chdir(tmp_path / here)
+        config = load_config(TrainConfig, None, [], {"model": "cae", "data.dataset": dataset})
+        assert config.folder == Path("runs/cae-photos-basic-bn-s0")
 
 
 def test_paths_and_single_names_of_python_callers(tmp_path: Path) -> None:

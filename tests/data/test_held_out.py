@@ -63,3 +63,15 @@ def test_folders_with_parts_keep_them(tmp_path: Path) -> None:
     assert not has_no_parts(str(tmp_path)) and has_no_parts(str(tmp_path / "train"))
     assert not has_no_parts("stl10") and not has_no_parts(str(tmp_path / "missing"))
     assert len(load_dataset(str(tmp_path), "test", test_share=0.5).names) == 5
+
+
+@pytest.mark.parametrize("max_bytes", [None, 0], ids=["in memory", "streamed"])
+def test_a_part_of_one_class_has_the_classes_of_all(max_bytes: int | None, tmp_path: Path) -> None:
+    write_images(tmp_path / "a", 12)
+    write_images(tmp_path / "b", 1)
+    for split in ("train", "test"):
+        for limit in (None, 1):
+            part = load_dataset(str(tmp_path), split, limit=limit, max_bytes=max_bytes, test_share=0.3)
+            assert part.classes == ("a", "b") and part.labels is not None
+            wanted = [("a", "b").index(name.split("/")[0]) for name in part.names]
+            assert part.labels.tolist() == wanted

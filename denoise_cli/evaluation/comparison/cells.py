@@ -14,6 +14,7 @@ from denoise_cli.errors import DenoiseError, ModelWarning, WeightsError
 from denoise_cli.external.network import ExternalNetwork
 from denoise_cli.files import sha256
 from denoise_cli.models import denoiser_info
+from denoise_cli.models.registry import DENOISERS
 from denoise_cli.noise.spec import is_mixture
 from denoise_cli.runs import RunFolder
 from denoise_cli.weights.header import WeightsHeader, read_header
@@ -127,6 +128,8 @@ def train_command(model: str, batch_norm: bool | None, noises: Sequence[str], co
     parts = ["denoise compare --train", f"--models {model}"]
     parts += ["--no-batchnorm"] if batch_norm is False else []
     parts += [f"--noise {','.join(noises)}", f"--dataset {dataset}"]
+    # Networks of other packages bring no recipe.
+    parts += [] if model in DENOISERS.own else ["--set recipe=FOLDER"]
     parts += [] if config.weights is None else [f"--weights {config.weights}"]
     return " ".join(parts)
 

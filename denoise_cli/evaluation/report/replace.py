@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from denoise_cli.errors import OutputExists, quoted
+from denoise_cli.errors import OutputExists
 
 
 def check_replaceable(file: Path, request: Mapping[str, Any], overwrite: bool) -> None:
@@ -23,10 +23,9 @@ def check_replaceable(file: Path, request: Mapping[str, Any], overwrite: bool) -
     """
     if overwrite or not file.exists() or stored_request(file) == json.loads(json.dumps(request)):
         return
-    raise OutputExists(
-        f"{file} holds results of another command.",
-        f"Add --overwrite to replace them, or keep them with another --output than {quoted(file.parent)}.",
-    )
+    # Of other formats nobody can tell what made them.
+    state = "holds results of another command" if file.suffix == ".json" else "exists already"
+    raise OutputExists(f"{file} {state}.", "Add --overwrite to replace it, or name another --output.")
 
 
 def stored_request(file: Path) -> Any:

@@ -58,7 +58,7 @@ def test_what_the_build_lacks_is_said(device: str, denoise: Command, tmp_path: P
 
 def test_the_cpu_is_always_there() -> None:
     assert choose_provider("cpu").arguments == [CPU]
-    assert load_photo_denoiser("cae", device="cpu").runtime.name in {"onnx cpu", "openvino cpu bfloat16"}
+    assert load_photo_denoiser("cae", device="cpu").runtime.name.startswith(("onnx cpu", "openvino cpu"))
 
 
 def test_networks_are_not_trained_on_them(denoise: Command, tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def compare(
     """
     kind = TableFormat(options.chosen_format(format, json, list(TableFormat)))
     target, source = options.as_path("--output", output), options.as_path("--from", from_)
-    _check_output(target, kind)
+    if target is not None and _is_file(target):
+        _check_ending(target, kind)
     flags: dict[str, Any] = {
         "networks": networks or None,
         "models": models,
@@ -160,6 +161,7 @@ def compare(
         )
         file = source / RESULTS_FILE if source.is_dir() else source
         stored = read_guidance(file) or read_results(file)
+        _check_output(target)
         _check_free(target, stored.request, overwrite)
         deliver(stored, kind, target)
         return
@@ -190,6 +192,7 @@ def compare(
 
     settings = with_own_noise(settings)
     request = settings.model_dump(mode="json", exclude={"device"})
+    _check_output(target)
     _check_free(target, request, overwrite)
     results, failed = _train_and_score(settings, only_plan=dry_run)
     if results is not None:
@@ -229,7 +232,7 @@ def deliver(results: Results | GuidanceResults, kind: TableFormat, output: Path 
     from denoise_cli.cli.tables import show_results
     from denoise_cli.evaluation.render import SUFFIXES, render, write_folder
 
-    if output is not None and output.suffix and not output.is_dir():
+    if output is not None and _is_file(output):
         text = render(results, SUFFIXES[output.suffix.lower()])
         write_atomic(output, text.encode())
     elif output is not None:
@@ -276,15 +279,15 @@ def _say_nothing(text: str) -> None:
     """Discards the notes of all processes but rank 0."""
 
 
-def _check_output(output: Path | None, kind: TableFormat) -> None:
+def _is_file(output: Path) -> bool:
+    """Whether a file is written there, and not a folder."""
+    return bool(output.suffix) and not output.is_dir()
+
+
+def _check_output(output: Path | None) -> None:
     """Refuse an output that cannot be written, before anything is scored."""
-    if output is None:
-        return
-    if output.suffix and not output.is_dir():
-        _check_ending(output, kind)
-        check_writable(output.parent)
-    else:
-        check_writable(output)
+    if output is not None:
+        check_writable(output.parent if _is_file(output) else output)
 
 
 def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool) -> None:
@@ -294,7 +297,7 @@ def _check_free(output: Path | None, request: Mapping[str, Any], overwrite: bool
 
     if output is None:
         return
-    if output.suffix and not output.is_dir():
+    if _is_file(output):
         check_replaceable(output, request, overwrite)
     else:
         check_replaceable(output / RESULTS_FILE, request, overwrite)

@@ -189,6 +189,8 @@ def test_errors_name_the_way_out(denoise: Command, tmp_path: Path) -> None:
     for arguments, code, text in cases:
         result = denoise("compare", *arguments)
         assert (result.returncode, text in result.stderr) == (code, True), (arguments, result.stderr)
+    assert denoise("compare", "--models", "unett", "-o", "new").returncode == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_pictures_without_noise_have_no_finite_psnr(

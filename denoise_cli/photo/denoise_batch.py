@@ -180,9 +180,9 @@ class _Batch:
 
     def _check(self, photo: Photo) -> None:
         """Refuse a photo that the reference does not fit, before any work is done."""
-        from denoise_cli.photo.reference import check_reference
-
         if self._options.reference is not None:
+            from denoise_cli.photo.reference import check_reference
+
             check_reference(self._options.reference, photo)
 
     def _compared(self, outcome: Outcome, source: Path | bytes) -> Outcome:

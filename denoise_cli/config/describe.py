@@ -75,8 +75,7 @@ def requirement(field: FieldInfo) -> str:
     if bounds and kinds:
         kinds[-1] += f" {bounds}" if bounds.startswith(("above", "below")) else f", {bounds}"
     words = [*choices, *kinds] or ["a section of keys and values"]
-    each = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
-    return f"a list, each {each}" if get_origin(field.annotation) is tuple else each
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def metavar_of(field: FieldInfo) -> str:

@@ -140,8 +140,9 @@ def _explain(kind: type[Section], detail: ErrorDetails, where: str, origin: Mapp
     )
     if detail["type"] == UNUSABLE:
         return ConfigError(f"{who} {detail['msg']}: {_shown(detail['input'])}.")
+    a_list = "a list, each " if detail["type"] in {"tuple_type", "list_type"} else ""
     return ConfigError(
-        f"{who} must be {requirement(field)}, not {_shown(detail['input'])}.",
+        f"{who} must be {a_list}{requirement(field)}, not {_shown(detail['input'])}.",
         f"Did you mean {near[0]!r}?" if near else "",
     )
 

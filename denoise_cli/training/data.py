@@ -191,10 +191,7 @@ def _labelled(source: Images, data: DataConfig, model: str) -> Images:
 def _hold_out(source: Images, share: float, seed: int) -> tuple[Images, Images]:
     """Split off a random share (at least one image) for validation."""
     if len(source) < 2:
-        raise DataError(
-            f"{source.name} has one picture, and training needs another to be validated on.",
-            "Add pictures, or keep none for validation: --set data.holdout=0.",
-        )
+        return source, source
     order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
     count = min(len(source) - 1, max(1, round(share * len(source))))
     return source.subset(order[count:].sort().values), source.subset(order[:count].sort().values)

@@ -235,13 +235,6 @@ def test_going_on_and_replacing_exclude_each_other(denoise: Command, image_folde
     assert done.returncode == 2 and "exclude each other" in done.stderr
 
 
-def test_one_picture_is_not_validated_on_itself(denoise: Command, image_folder: Path, tmp_path: Path) -> None:
-    command = ("train", "cae", "--dataset", image_folder, "--steps", "1", "--set", "data.limit=1", "-o", "a")
-    done = denoise(*command)
-    assert done.returncode == 1 and "needs another to be validated on" in done.stderr
-    assert not (tmp_path / "a").exists()
-
-
 def test_a_run_goes_on_as_what_it_is(denoise: Command, image_folder: Path) -> None:
     """Also where denoiser and classifier have one name."""
     assert denoise("train", "cnn", "--dataset", image_folder, "--steps", "1", "-o", "d").returncode == 0

@@ -177,7 +177,7 @@ def test_a_data_set_on_the_command_line_overrules_the_mixture_in_the_file() -> N
         ({"weights": 7}, "weights must be"),
         ({"weights": True}, "weights must be"),
         ({"train_seeds": 10**9}, "1,000,000,000 seeds are too many"),
-        ({"train_seeds": True}, "seeds must be a list, each a whole number"),
+        ({"train_seeds": True}, "seeds must be a whole number, not True"),
         ({"noise": 7}, "7"),
     ],
 )

@@ -71,8 +71,8 @@ def classify(
         raise UsageError(
             "--weights names what to test.", "Add --eval-only, or train from weights with --set init=RUN."
         )
-    options.as_path("--image", image)
-    if eval_only or image:
+    picture = options.as_path("--image", image)
+    if eval_only or picture:
         training: dict[str, object] = {
             "--epochs": epochs,
             "--steps": steps,
@@ -82,9 +82,9 @@ def classify(
         }
         training |= {"--compile": compile, "--log": log, "--resume": resume}
         options.check_effective(
-            training, f"with {'--image' if image else '--eval-only'}, which trains nothing", "Leave it out."
+            training, f"with {'--image' if picture else '--eval-only'}, which trains nothing", "Leave it out."
         )
-    if image:
+    if picture:
         options.check_effective(
             {"--denoiser": denoiser, "--output": output, "--dataset": dataset, "--noise": noise},
             "with --image, which names one picture",
@@ -111,12 +111,12 @@ def classify(
     }
     if weights is not None:
         flags |= _held_by(weights, flags["model"], batchnorm)
-    elif image is not None and config is None:
+    elif picture is not None and config is None:
         flags["model"] = flags["model"] or CLASSIFIERS.default
     file = config_file(ClassifyConfig, config, resume, output)
     settings = load_config(ClassifyConfig, file, set or [], flags)
-    if image is not None:
-        _show_guesses(settings, weights, Path(image), as_json)
+    if picture is not None:
+        _show_guesses(settings, weights, picture, as_json)
         return
     if eval_only:
         path: Path | None = _find(settings, weights)

@@ -181,8 +181,11 @@ def output_path(output: str | None) -> Iterator[Path | None]:
 
     What ends with a separator, which `Path` drops, is a folder: it is made, and goes again where nothing
     came into it.
+
+    Raises:
+        UsageError: It is empty.
     """
-    path = None if output is None else Path(output)
+    path = as_path("--output", output)
     made: list[Path] = []
     if path is not None and output is not None and output.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         made = [folder for folder in (path, *path.parents) if not folder.exists()]

@@ -228,23 +228,18 @@ def _other(method: str, noise: str, tuned: Mapping[str, Settings], task: Scoring
 
 def _with_commands(cells: Sequence[Cell], makeable: Sequence[bool], config: CompareConfig) -> list[Cell]:
     """Attach to each missing cell that training fills the command that trains all those of its model."""
+    makes = [bool(cell.missing) and can for cell, can in zip(cells, makeable, strict=True)]
     lacking: dict[tuple[str, bool | None], list[str]] = {}
-    made = [bool(cell.missing) and can for cell, can in zip(cells, makeable, strict=True)]
-    for cell, wanted in zip(cells, made, strict=True):
-        if wanted:
+    for cell, make in zip(cells, makes, strict=True):
+        if make:
             lacking.setdefault((cell.method, cell.batch_norm), []).append(cell.noise)
-    return [
-        cell.model_copy(
-            update={
-                "make": train_command(
-                    cell.method, cell.batch_norm, lacking[cell.method, cell.batch_norm], config
-                )
-            }
-        )
-        if wanted
-        else cell
-        for cell, wanted in zip(cells, made, strict=True)
-    ]
+
+    def with_command(cell: Cell) -> Cell:
+        noises = lacking[cell.method, cell.batch_norm]
+        command = train_command(cell.method, cell.batch_norm, noises, config)
+        return cell.model_copy(update={"make": command})
+
+    return [with_command(cell) if make else cell for cell, make in zip(cells, makes, strict=True)]
 
 
 def _with_published(cell: Cell) -> Cell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ from denoise_cli.photo.tiling.row_buffer import RowBuffer
 from denoise_cli.photo.tiling.run_windows import WindowRunner
 
 _COPIED_ROWS = 32
+# Rows that are finished at once: they stay in the processor's cache, and are written while the next are made.
+_BAND = 64
 # In standard deviations of the noise: larger changes in a stretched picture are stars.
 _MOST = 4.0
 _Place = tuple[slice, ...]
@@ -121,17 +123,17 @@ def denoise_versions(
             pixels = block[:, column.start : column.stop]
             colours = pixels[..., : rows.channels]
             noisy = to_planes(fill_hidden(colours, pixels[..., -1]) if rows.alpha else colours, planes)
-            cleaned = window(noisy, span, column, (rows.height, rows.width))
-            for result, clean in zip(results, cleaned, strict=True):
-                part = result[:, column.keep_start : column.keep_stop, : rows.channels]
-                fill_pixels(part, clean)
-            on_share(part.shape[0] * part.shape[1] / (rows.height * rows.width))
-        for (_, sink), result in zip(versions, results, strict=True):
-            if rows.alpha:
-                _keep_hidden(result, kept)
-            sink.write(result)
+            for band, cleaned in window(noisy, span, column, (rows.height, rows.width)):
+                for (_, sink), result, clean in zip(versions, results, cleaned, strict=True):
+                    part = result[band, column.keep_start : column.keep_stop, : rows.channels]
+                    fill_pixels(part, clean)
+                    if column is plan.columns[-1]:
+                        if rows.alpha:
+                            _keep_hidden(result[band], kept[band])
+                        sink.write(result[band])
+            on_share(kept.shape[0] * part.shape[1] / (rows.height * rows.width))
         # Free the strips before computing the next ones.
-        del results, result
+        del results, result, part
     return float(np.sqrt(window.changed / (rows.height * rows.width)))
 
 
@@ -161,19 +163,36 @@ class _Window:
         )
         self._run = None if self.idle else WindowRunner(denoiser, plan, halo, found.thumbnail, level)
 
-    def __call__(self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]) -> list[Array]:
-        """The kept part of a window of the photo's planes (C, h, w), cleaned, in each version."""
+    def __call__(
+        self, noisy: Array, rows: Span, columns: Span, size: tuple[int, int]
+    ) -> Iterator[tuple[slice, list[Array]]]:
+        """Bands of the kept part of a window of the photo's planes (C, h, w), cleaned, in each version.
+
+        With each band come its rows, counted from the first that is kept.
+        """
         assert self._run is not None
         stretch = self._found.stretch
         seen = noisy if stretch is None else stretch(noisy)
         clean = self._run(as_rgb(seen), rows, columns)
-        outer, inner = _around(rows, columns, *size)
-        removed = seen[outer] - clean[outer]
+        height, width = (min(span.keep_stop, most) for span, most in zip((rows, columns), size, strict=True))
+        for top in range(rows.keep_start, height, _BAND):
+            bottom = min(top + _BAND, height)
+            vertical = _around(top, bottom, rows, size[0])
+            horizontal = _around(columns.keep_start, width, columns, size[1])
+            outer, inner = ((slice(None), *places) for places in zip(vertical, horizontal, strict=True))
+            kept = slice(top - rows.keep_start, bottom - rows.keep_start)
+            yield kept, self._versions_of(noisy[outer], seen[outer], clean[outer], inner)
+
+    def _versions_of(self, noisy: Array, seen: Array, clean: Array, inner: _Place) -> list[Array]:
+        """The part `inner` of a band, in each version."""
+        stretch = self._found.stretch
+        removed = seen - clean
         if self._found.grey:
             removed = as_grey(removed)
         kept = removed[inner]
-        self.changed += float(np.einsum("chw,chw->", kept, kept, dtype=np.float64)) / len(kept)
-        noisy, seen = noisy[outer][inner], seen[outer][inner]
+        squares = np.einsum("chw,chw->hw", kept, kept)
+        self.changed += float(squares.sum(dtype=np.float64)) / len(kept)
+        noisy, seen = noisy[inner], seen[inner]
         most = _MOST * np.array(self._found.noise.sigma, np.float32)[:, None, None]
         cleaned = []
         for shares in self._versions:
@@ -216,15 +235,15 @@ def halo_of(denoiser: PhotoDenoiser, tile: str) -> int:
     return exact_halo(denoiser.info) if tile == "exact" else denoiser.info.halo
 
 
-def _around(rows: Span, columns: Span, height: int, width: int) -> tuple[_Place, _Place]:
-    """Slices of the kept part with `REACH` pixels around it in a window, and of the kept part in that."""
-    outer, inner = [slice(None)], [slice(None)]
-    for span, size in ((rows, height), (columns, width)):
-        start, stop = span.keep_start, min(span.keep_stop, size)
-        first, last = max(span.start, start - REACH), min(span.stop, size, stop + REACH)
-        outer.append(slice(first - span.start, last - span.start))
-        inner.append(slice(start - first, stop - first))
-    return tuple(outer), tuple(inner)
+def _around(start: int, stop: int, span: Span, size: int) -> tuple[slice, slice]:
+    """Along one axis: `start` to `stop` with `REACH` pixels around them in a window, and they in that.
+
+    Args:
+        start, stop: In the photo, which has `size` pixels along the axis.
+        span: The window.
+    """
+    first, last = max(span.start, start - REACH), min(span.stop, size, stop + REACH)
+    return slice(first - span.start, last - span.start), slice(start - first, stop - first)
 
 
 def _keep_hidden(result: Pixels, original: Pixels) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from denoise_cli.models.info import ModelInfo
 from denoise_cli.photo.pixels.colour import LUMA
@@ -20,7 +19,6 @@ from denoise_cli.photo.pixels.types import Array
 
 # Pixels around each in which v is measured.
 REACH = 8
-_BAND = 64
 # Of 255: from here on n2 is also underestimated because noise is cut off at black and white.
 _STRONG = 20.0
 
@@ -69,21 +67,12 @@ def fade(removed: Array, limits: FadeLimits, luma: float, chroma: float) -> Arra
         limits: See `limits_of`.
         luma, chroma: Shares wanted of the brightness noise and of the colour noise, 0 to 1.
     """
-    result = np.empty_like(removed)
-    height = removed.shape[1]
-    # Bands of rows stay in the processor's cache.
-    for top in range(0, height, _BAND):
-        bottom = min(height, top + _BAND)
-        start, stop = max(0, top - REACH), min(height, bottom + REACH)
-        kept = slice(top - start, bottom - start)
-        part = removed[:, start:stop]
-        grey = part if len(part) == 1 else np.tensordot(LUMA, part, 1)[None]
-        taken = _share(grey, limits.luma)[kept] * np.float32(luma) * grey[:, kept]
-        if len(part) == 3:
-            colour = part - grey
-            taken = taken + _share(colour, limits.chroma)[kept] * np.float32(chroma) * colour[:, kept]
-        result[:, top:bottom] = taken
-    return result
+    grey = removed if len(removed) == 1 else np.tensordot(LUMA, removed, 1)[None]
+    taken: Array = _share(grey, limits.luma) * np.float32(luma) * grey
+    if len(removed) == 3:
+        colour = removed - grey
+        taken = taken + _share(colour, limits.chroma) * np.float32(chroma) * colour
+    return taken
 
 
 def _limit(sigma: float, trust: _Trust) -> float:
@@ -99,13 +88,23 @@ def _share(planes: Array, limit: float) -> Array:
     return np.asarray(np.minimum(1, limit / np.maximum(around, 1e-12)), np.float32)
 
 
-def _box_mean(x: Array) -> NDArray[np.float64]:
+def _box_mean(x: Array) -> Array:
     """Mean of (H, W) within `REACH` pixels of each, as far as there are any."""
-    for axis in (0, 1):
-        size = x.shape[axis]
-        sums = np.zeros((size + 1, x.shape[1 - axis]))
-        np.cumsum(x if axis == 0 else x.T, axis=0, dtype=np.float64, out=sums[1:])
-        first, last = np.maximum(np.arange(size) - REACH, 0), np.minimum(np.arange(size) + REACH + 1, size)
-        mean = (sums[last] - sums[first]) / (last - first)[:, None]
-        x = mean if axis == 0 else mean.T
-    return np.asarray(x, np.float64)
+    rows, columns = (_within_reach(size) for size in x.shape)
+    sums = _sums_of_17(_sums_of_17(np.pad(x, REACH)).T).T
+    return np.asarray(sums / (rows[:, None] * columns), np.float32)
+
+
+def _sums_of_17(x: Array) -> Array:
+    """Sums of each 17 = 2 `REACH` + 1 rows that follow one another, (H - 16, W)."""
+    sums = x
+    for count in (1, 2, 4, 8):  # of twice as many each time, which is much faster than running sums
+        sums = sums[:-count] + sums[count:]
+    return sums[:-1] + x[2 * REACH :]
+
+
+def _within_reach(size: int) -> Array:
+    """How many of so many places in a row are within `REACH` of each."""
+    place = np.arange(size)
+    counts = np.minimum(place + REACH + 1, size) - np.maximum(place - REACH, 0)
+    return counts.astype(np.float32)

@@ -170,11 +170,14 @@ def _cut(planes: Array, side: int) -> Array:
 def _around_plane(blocks: Array) -> Array:
     """Variance of (..., b, b) around the plane of least squares."""
     side = blocks.shape[-1]
+    pixels = blocks.reshape(-1, side * side)
     place = np.arange(side, dtype=np.float32) - (side - 1) / 2
-    centred = blocks - blocks.mean((-1, -2), keepdims=True)
-    slopes = (centred.sum(-2) @ place) ** 2 + (centred.sum(-1) @ place) ** 2
-    left = np.einsum("...ij,...ij->...", centred, centred) - slopes / (side * float(place @ place))
-    return np.asarray(np.maximum(left, 0) / (side * side - 3), np.float32)
+    planes = np.stack([np.repeat(place, side), np.tile(place, side)], 1) / np.sqrt(side * (place @ place))
+    # Products with a matrix: much faster than sums along short axes.
+    centred = pixels - pixels @ np.full((side * side, 1), 1 / side**2, np.float32)
+    slopes = np.square(centred @ planes).sum(-1)
+    left = np.einsum("np,np->n", centred, centred) - slopes
+    return np.asarray(np.maximum(left, 0) / (side * side - 3), np.float32).reshape(blocks.shape[:-2])
 
 
 def _second_differences(blocks: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -30,10 +31,15 @@ class OnnxRuntime:
         self._architecture = architecture
         a = architecture
         try:
-            self._denoiser = _session(denoiser_graph(a.name, self._tensors, a.batch_norm), provider)
+            graph = denoiser_graph(a.name, self._tensors, a.batch_norm)
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
-        used = self._denoiser.get_providers()[0]
+        # In a thread, so that the first photo is read meanwhile.
+        thread = ThreadPoolExecutor(1)
+        self._denoiser = thread.submit(_session, graph, provider)
+        thread.shutdown(wait=False)
+        # Only of the CPU it is known beforehand that it will be used.
+        used = provider.name if provider.device == "cpu" else self._denoiser.result().get_providers()[0]
         if used != provider.name and device != "auto":
             warnings.warn(
                 f"ONNX Runtime could not use {device}, and computes on the CPU.", ModelWarning, stacklevel=2
@@ -54,7 +60,7 @@ class OnnxRuntime:
         if guidance is not None:
             feed["guidance"] = guidance
         try:
-            result: Array = self._denoiser.run(None, feed)[0]
+            result: Array = self._denoiser.result().run(None, feed)[0]
         except Exception as error:  # ONNX Runtime's errors have no class that is its own
             if self.name != "onnx cpu" and _NO_MEMORY.search(str(error)):
                 raise WindowTooLargeError from error

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -99,8 +100,8 @@ def evaluate(
     """Score a denoiser on a data set, as `denoise test` does.
 
     Args:
-        config: Settings, such as `{"weights": "runs/mine", "data.dataset": "photos"}`, a config's file or
-            shipped name, or a `TestConfig`.
+        config: Settings, such as `{"model": "runs/mine", "data.dataset": "photos"}`, a config's file or
+            shipped name, or a `TestConfig`. As on the command line, `model` may be weights.
         settings: What differs from `config`.
         overwrite: Replace results of another request in the folder `out`.
 
@@ -109,7 +110,8 @@ def evaluate(
     """
     from denoise_cli.evaluation.run_test import run_test
 
-    report = run_test(_config(TestConfig, config, settings), _silent, overwrite=overwrite)
+    given = _config(TestConfig, _with_weights(config), _with_weights(settings))
+    report = run_test(given, _silent, overwrite=overwrite)
     assert report is not None, "of another process than the first"
     return Evaluation(report.summary, report.folder)
 
@@ -154,8 +156,8 @@ def export(
 
     Args:
         model: A model with bundled weights, a weight file or a run folder; None is the default.
-        output: `NAME.onnx`; `NAME.dtmodel` for darktable; a name without ending for a folder as the
-            Hugging Face hub has it.
+        output: `NAME.onnx`; `NAME.dtmodel` for darktable; a folder, or a name without ending, for a folder
+            as the Hugging Face hub has it.
         batch_norm: The setting of the weights (default: of bundled ones with batch norm).
         overwrite: Replace `output`.
         opset: Version of ONNX's operator set, 15 to 23 (default: 18).
@@ -174,16 +176,34 @@ def export(
     from denoise_cli.weights.hub import export_folder
 
     target = Path(output)
-    if target.suffix.lower() in {SUFFIX, ""} and (half or opset is not None):
+    kind = "" if target.is_dir() else target.suffix.lower()
+    if kind not in {".onnx", SUFFIX, ""}:
+        raise UsageError(
+            f"{target} ends in {target.suffix}, which says neither an ONNX file nor one for darktable.",
+            f"Name it NAME.onnx or NAME{SUFFIX}, or make the folder first.",
+        )
+    if kind != ".onnx" and (half or opset is not None):
         raise UsageError(f"`opset` and `half` are of ONNX files, and {target} is none.", "Leave them out.")
     weights = find_named(model, batch_norm)
-    if target.suffix.lower() == SUFFIX:
+    if kind == SUFFIX:
         export_darktable(weights, target, overwrite=overwrite)
-    elif target.suffix:
+    elif kind:
         export_onnx(weights, target, overwrite=overwrite, opset=opset or OPSET, half=half)
     else:
         export_folder(weights, target, overwrite=overwrite)
     return target
+
+
+def _with_weights(settings: Any) -> Any:
+    """Settings whose `model` may be weights, as on the command line."""
+    if not isinstance(settings, Mapping):
+        return settings
+    from denoise_cli.weights.store import names_weights
+
+    model, weights = settings.get("model"), settings.get("weights")
+    if weights is not None or not isinstance(model, str | PathLike) or not names_weights(str(model)):
+        return dict(settings)
+    return {**settings, "model": None, "weights": model}
 
 
 def _config(kind: type[C], config: C | Settings | str | Path, settings: Settings | None) -> C:

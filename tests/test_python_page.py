@@ -47,6 +47,8 @@ def test_frames_hold_the_scores(tmp_path: Path) -> None:
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame.columns) == ["image", "psnr", "ssim", "noisy_psnr", "noisy_ssim"]
     assert frame.psnr.mean() == pytest.approx(scores.psnr, abs=1e-5)
+    named = evaluate({"model": "cae-bn", "data": {"dataset": "images"}, "out": "named"})
+    assert named.psnr == pytest.approx(scores.psnr, abs=1e-6)
     results = compare({"networks": ["cae-bn"], "noise": ["basic"], "data.dataset": "images"})
     table = results.to_frame().set_index("method")
     assert table.loc["cae-bn", "psnr"] == pytest.approx(scores.psnr, abs=1e-5)
@@ -83,6 +85,10 @@ def test_what_is_wrong_is_said() -> None:
     with pytest.raises(OutputExists):
         export("cae", "cae.onnx")
     assert export("cae-nobn", "cae.onnx", overwrite=True) == Path("cae.onnx")
+    with pytest.raises(UsageError, match=r"v1\.2 ends in \.2,"):
+        export("cae", "v1.2")
+    Path("v1.2").mkdir()
+    assert (export("cae", "v1.2") / "model.safetensors").is_file()
 
 
 def test_tables_need_pandas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -122,9 +122,7 @@ def compare(
     Examples: denoise compare --all; denoise compare photo_unet runs/mine --dataset FOLDER
     """
     kind = TableFormat(options.chosen_format(format, json, list(TableFormat)))
-    target, source = options.as_path("--output", output), options.as_path("--from", from_)
-    if target is not None and _is_file(target):
-        _check_ending(target, kind)
+    source = options.as_path("--from", from_)
     flags: dict[str, Any] = {
         "networks": networks or None,
         "models": models,
@@ -146,62 +144,64 @@ def compare(
         "seed": seed,
         "device": device,
     }
-    if source is not None:
-        from denoise_cli.evaluation.comparison.results import read_results
-        from denoise_cli.evaluation.guidance.results import read_guidance
-        from denoise_cli.evaluation.report.stored import RESULTS_FILE
+    with options.output_path(output) as target:
+        if target is not None and _is_file(target):
+            _check_ending(target, kind)
+        if source is not None:
+            from denoise_cli.evaluation.comparison.results import read_results
+            from denoise_cli.evaluation.guidance.results import read_guidance
+            from denoise_cli.evaluation.report.stored import RESULTS_FILE
 
-        options.check_effective(
-            {
-                "NETWORKS" if key == "networks" else f"--{key.rpartition('.')[2].replace('_', '-')}": value
-                for key, value in flags.items()
-            },
-            "with --from",
-            "Leave it out, or leave out --from to score anew.",
-        )
-        file = source / RESULTS_FILE if source.is_dir() else source
-        stored = read_guidance(file) or read_results(file)
+            given = {f"--{key.rpartition('.')[2].replace('_', '-')}": value for key, value in flags.items()}
+            options.check_effective(
+                {"NETWORKS": given.pop("--networks"), **given},
+                "with --from",
+                "Leave it out, or leave out --from to score anew.",
+            )
+            file = source / RESULTS_FILE if source.is_dir() else source
+            stored = read_guidance(file) or read_results(file)
+            _check_output(target)
+            _check_free(target, stored.request, overwrite)
+            deliver(stored, kind, target)
+            return
+        if networks:
+            options.check_effective(
+                {"--all": everything}, "beside named networks", "Leave it out, or name no networks."
+            )
+        if everything and batchnorm is None:
+            flags["batch_norm"] = [True, False]
+        assignments = set or []
+        named = dataset or config or any(text.startswith("data.dataset=") for text in assignments)
+        if everything and not named:
+            assignments = [*_study_assignments(options.as_path("--data-dir", data_dir), train), *assignments]
+        settings = load_config(CompareConfig, config, assignments, flags)
+        if not settings.train:
+            trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps, "--dry-run": dry_run}
+            options.check_effective(trained, "without --train", "Add --train, or leave it out.")
+        if not settings.guidance:
+            options.check_effective(
+                {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
+            )
+        if settings.guidance and (
+            kind is TableFormat.html or (target and target.suffix.lower() in {".html", ".htm"})
+        ):
+            raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
+
+        from denoise_cli.evaluation.scores.own_noise import with_own_noise
+
+        settings = with_own_noise(settings)
+        request = settings.model_dump(mode="json", exclude={"device"})
         _check_output(target)
-        _check_free(target, stored.request, overwrite)
-        deliver(stored, kind, target)
-        return
-    if networks:
-        options.check_effective(
-            {"--all": everything}, "beside named networks", "Leave it out, or name no networks."
-        )
-    if everything and batchnorm is None:
-        flags["batch_norm"] = [True, False]
-    assignments = set or []
-    named = dataset or config or any(text.startswith("data.dataset=") for text in assignments)
-    if everything and not named:
-        assignments = [*_study_assignments(options.as_path("--data-dir", data_dir), train), *assignments]
-    settings = load_config(CompareConfig, config, assignments, flags)
-    if not settings.train:
-        trained = {"--seeds": seeds, "--epochs": epochs, "--steps": steps, "--dry-run": dry_run}
-        options.check_effective(trained, "without --train", "Add --train, or leave it out.")
-    if not settings.guidance:
-        options.check_effective(
-            {"--injection": injection}, "without --guidance", "Add --guidance, or leave it out."
-        )
-    if settings.guidance and (
-        kind is TableFormat.html or (target and target.suffix.lower() in {".html", ".htm"})
-    ):
-        raise UsageError("A comparison of guidance has no HTML report.", "Use --format markdown.")
-
-    from denoise_cli.evaluation.scores.own_noise import with_own_noise
-
-    settings = with_own_noise(settings)
-    request = settings.model_dump(mode="json", exclude={"device"})
-    _check_output(target)
-    _check_free(target, request, overwrite)
-    results, failed = _train_and_score(settings, only_plan=dry_run)
-    if results is not None:
-        _check_free(target, request, overwrite)  # Scoring takes long; the name may be taken by now.
-        deliver(results.model_copy(update={"request": request}), kind, target)
-    if failed:
-        raise TrainingError(
-            f"{counted(len(failed), 'cell')} could not be trained.", "Give the same command again to go on."
-        )
+        _check_free(target, request, overwrite)
+        results, failed = _train_and_score(settings, only_plan=dry_run)
+        if results is not None:
+            _check_free(target, request, overwrite)  # Scoring takes long; the name may be taken by now.
+            deliver(results.model_copy(update={"request": request}), kind, target)
+        if failed:
+            raise TrainingError(
+                f"{counted(len(failed), 'cell')} could not be trained.",
+                "Give the same command again to go on.",
+            )
 
 
 def _train_and_score(

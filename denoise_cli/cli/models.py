@@ -124,7 +124,7 @@ def _show_card(name: str, card: dict[str, Any]) -> None:
         if key != "scores":
             table.add_row(key.replace("_", " "), _text(value))
     console.show(table)
-    if not card.get("sha256"):
+    if not card.get("sha256") or not card["scores"]:  # of no card, or of a classifier's
         return
     table = make_table("Scores", "test set, noise", "images", "PSNR (dB)", "SSIM")
     for row in card["scores"]:

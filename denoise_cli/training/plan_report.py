@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from denoise_cli.config import CompareConfig
@@ -15,8 +15,10 @@ from denoise_cli.training.plan_grid import PlannedRun, plan_cells, training_fold
 from denoise_cli.training.plan_guidance import plan_guided
 
 
-def describe_plan(config: CompareConfig) -> list[str]:
-    """The plan as lines for the user; a few steps of each kind of network are measured for it.
+def describe_plan(config: CompareConfig) -> Iterator[str]:
+    """The plan as lines for the user: first what is to train, then what that takes.
+
+    For the latter, a few steps of each kind of network are measured.
 
     Raises:
         ConfigError: A recipe is wrong.
@@ -26,14 +28,16 @@ def describe_plan(config: CompareConfig) -> list[str]:
     cells = [item for item in planned if not item.config.is_classifier]
     there = f"{wanted - len(cells)} of {counted(wanted, 'run')} of this comparison"
     if not planned:
-        return [f"Plan: nothing to train; {there} are finished in {folder}."]
-    estimator = Estimator()
-    estimates = [estimator.estimate(item.config) for item in planned]
-    lines = [f"Plan: {there} are finished in {folder}; to train: {_names(cells) or 'none'}."]
+        yield f"Plan: nothing to train; {there} are finished in {folder}."
+        return
+    yield f"Plan: {there} are finished in {folder}; to train: {_names(cells) or 'none'}."
     classifiers = [item for item in planned if item.config.is_classifier]
     if classifiers:
-        lines.append(f"Classifiers that they need, trained first: {_names(classifiers)}.")
-    return [*lines, _time_line(config, estimates), _disk_line(folder, estimates)]
+        yield f"Classifiers that they need, trained first: {_names(classifiers)}."
+    estimator = Estimator()
+    estimates = [estimator.estimate(item.config) for item in planned]
+    yield _time_line(config, estimates)
+    yield _disk_line(folder, estimates)
 
 
 def _names(items: Sequence[PlannedRun]) -> str:

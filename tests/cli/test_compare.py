@@ -239,3 +239,14 @@ def test_the_classifiers_that_guide_are_scored(denoise: Command, image_folder: P
     )
     assert again.returncode == 0, again.stderr
     assert read_results(tmp_path / "out/results.json").classifiers == (guide,)
+
+
+def test_an_output_that_ends_in_a_slash_is_a_folder(
+    denoise: Command, weights: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    command = ("compare", "--models", "cae", "--weights", weights, "--dataset", image_folder, "-o", "new.d/")
+    assert denoise(*command, "--noise", "unknown").returncode == 2
+    assert not (tmp_path / "new.d").exists()
+    made = denoise(*command)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "new.d/results.json").is_file()

@@ -25,6 +25,7 @@ import skimage.data
 from PIL import Image
 
 from denoise_cli.photo.runtimes.load import find_denoiser
+from denoise_cli.weights.header import read_steps
 
 NAIVE = """
 import sys, numpy as np, torch
@@ -114,6 +115,8 @@ def commands(photo: Path, output: Path, weights: Path, megapixels: int) -> dict[
     if megapixels <= NAIVE_MOST:
         ways["naive"] = [*script, NAIVE, *files, str(weights)]
     ways["onnx"] = [*ours, "--runtime", "onnx"]
+    if read_steps(weights):
+        ways["int8"] = [*ours, "--runtime", "int8"]
     if importlib.util.find_spec("openvino"):
         ways["openvino"] = [*ours, "--runtime", "openvino"]
     if megapixels <= NAIVE_MOST:

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 import yaml
+from eight_bits import find_steps, noisy_crops
 
 from denoise_cli.cli.console import TrainingDisplay, console
 from denoise_cli.config import ClassifyConfig, TrainConfig, load_config
@@ -33,6 +34,7 @@ from denoise_cli.evaluation.scores.classification import classify_images
 from denoise_cli.evaluation.scores.scoring import score
 from denoise_cli.files import sha256, write_atomic
 from denoise_cli.models import count_parameters, denoiser_info
+from denoise_cli.models.photo_unet.network import PhotoUNet
 from denoise_cli.noise.spec import parse_noise
 from denoise_cli.runs import RunFolder
 from denoise_cli.training.card import describe_training, training_device
@@ -196,7 +198,8 @@ def pack(config: TrainConfig, arguments: argparse.Namespace) -> None:
         average_with(model, BUNDLED / target.name, arguments.average)
     # Beside the run first: the bundle gets weights and card together, or neither.
     path = config.folder / "packed.safetensors"
-    save_weights(path, model, architecture, half=True)
+    steps = find_steps(model, noisy_crops(arguments.data)) if isinstance(model, PhotoUNet) else None
+    save_weights(path, model, architecture, half=True, steps=steps)
     packed = load_weights(path)[1].to(device)
     scores = measure(packed, arguments, device)
     check_half(model.to(device), scores, arguments, device)

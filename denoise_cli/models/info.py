@@ -45,7 +45,7 @@ class ModelInfo:
             it then knows how much noise there is, and more of what it removes is believed.
         bfloat16: Whether a runtime may compute in bfloat16, but for the sums of branches and the first
             and the last convolution: then no 8-bit value differed from float32 by more than 1 on
-            photographs with noise up to sigma 50 (`benchmarks/bfloat16.py`).
+            photographs with noise up to sigma 50 (`benchmarks/precision.py`).
         in_study: Whether the reference study has it.
         is_default: Whether it is taken where no model of its kind is named.
 

@@ -6,6 +6,8 @@ compute the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from denoise_cli.models.guidance import GUIDANCE_CHANNELS
 from denoise_cli.models.guided_graph import guidance_map
 from denoise_cli.models.info import ModelInfo
@@ -33,13 +35,15 @@ def why_no_graph(architecture: WeightsHeader) -> str:
     return ""
 
 
-def denoiser_graph(name: str, tensors: Tensors, batch_norm: bool) -> bytes:
+def denoiser_graph(
+    name: str, tensors: Tensors, batch_norm: bool, steps: Mapping[str, float] | None = None
+) -> bytes:
     """The model from `image` (1, 3, H, W), sizes multiples of the size multiple, to `denoised`.
 
-    A guided model has a second input `guidance` (1, 32, H/8, W/8).
+    A guided model has a second input `guidance` (1, 32, H/8, W/8). `steps`: see `Layers`.
     """
     graph = Graph()
-    layers = Layers(graph, tensors, batch_norm)
+    layers = Layers(graph, tensors, batch_norm, steps)
     info = denoiser_info(name)
     inputs = [graph.input("image", PICTURE)]
     if info.classifier is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from denoise_cli.onnx.protobuf import Graph
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
 _BATCH_NORM_EPSILON = 1e-5
+# Processors without VNNI add two products of 8-bit numbers in 16 bits: 2 * 255 * 63 fits into them.
+_LARGEST_WEIGHT = 63
+_TINY = 1e-12
+_T = TypeVar("_T")
 
 
 class Layers:
@@ -21,18 +26,21 @@ class Layers:
         graph: Receives the operators.
         tensors: The weight file's tensors, float32.
         batch_norm: Whether convolutions are followed by batch norm.
+        steps: Of the values that are rounded to whole numbers of 8 bits, by the names of what takes or
+            gives them; where there is none, all is computed in float32.
     """
 
-    def __init__(self, graph: Graph, tensors: Tensors, batch_norm: bool) -> None:
+    def __init__(
+        self, graph: Graph, tensors: Tensors, batch_norm: bool, steps: Mapping[str, float] | None = None
+    ) -> None:
         self.graph = graph
         self.batch_norm = batch_norm
         self._tensors = tensors
+        self._steps = steps or {}
 
     def within(self, name: str) -> Layers:
         """The layers of the sub-network called `name`, by their names in it."""
-        start = f"{name}."
-        inner = {key[len(start) :]: value for key, value in self._tensors.items() if key.startswith(start)}
-        return Layers(self.graph, inner, self.batch_norm)
+        return Layers(self.graph, _within(self._tensors, name), self.batch_norm, _within(self._steps, name))
 
     def conv(self, x: str, name: str, norm: str | None = None, stride: int = 1) -> str:
         """Convolution with padding that keeps the size, then the batch norm called `norm`."""
@@ -95,6 +103,40 @@ class Layers:
         whole = np.ascontiguousarray(cells.reshape(len(weight), -1, 6, 6))
         return self._convolve("Conv", x, whole, bias, strides=[2, 2], pads=[2] * 4)
 
+    def in_8_bits(self, name: str) -> bool:
+        """Whether the values that the layer called `name` takes, or the block gives, are in 8 bits."""
+        return name in self._steps
+
+    def rounded(self, x: str, name: str, *, signed: bool) -> str:
+        """`x` rounded to whole numbers of 8 bits times the step called `name`."""
+        zero = self.graph.constant(np.array(128 if signed else 0, np.uint8))
+        step = self.graph.constant(np.array(self._steps[name], np.float32))
+        whole = self.graph.add("QuantizeLinear", x, step, zero)
+        return self.graph.add("DequantizeLinear", whole, step, zero)
+
+    def conv_8_bits(self, x: str, name: str, *, signed: bool) -> str:
+        """As `conv`, without batch norm, of `x` and weights in 8 bits: runtimes then add whole numbers."""
+        x = self.rounded(x, name, signed=signed)
+        weight, bias = (self._tensors[f"{name}.{part}"] for part in ("weight", "bias"))
+        steps = np.maximum(np.abs(weight).max((1, 2, 3)), np.float32(_TINY)) / np.float32(_LARGEST_WEIGHT)
+        sums = np.float32(self._steps[name]) * steps
+        parts = (
+            (np.rint(weight / steps[:, None, None, None]).astype(np.int8), steps),
+            (np.clip(np.rint(bias / sums), -(2**30), 2**30).astype(np.int32), sums),
+        )
+        names = (
+            self.graph.add(
+                "DequantizeLinear",
+                *map(self.graph.constant, (whole, step, np.zeros(len(step), whole.dtype))),
+                axis=0,
+            )
+            for whole, step in parts
+        )
+        side = weight.shape[-1]
+        return self.graph.add(
+            "Conv", x, *names, kernel_shape=[side] * 2, strides=[1, 1], pads=[side // 2] * 4
+        )
+
     def linear(self, x: str, name: str) -> str:
         """Fully connected layer on (B, features)."""
         weight, bias = (self.graph.weight(self._tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
@@ -142,3 +184,9 @@ class Layers:
         shape = [1] * weight.ndim
         shape[output_axis] = -1
         return weight * scale.reshape(shape), self._tensors[f"{norm}.bias"] + (bias - mean) * scale
+
+
+def _within(entries: Mapping[str, _T], name: str) -> dict[str, _T]:
+    """The entries of the sub-network called `name`, by their names in it."""
+    start = f"{name}."
+    return {key[len(start) :]: value for key, value in entries.items() if key.startswith(start)}

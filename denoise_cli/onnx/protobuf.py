@@ -8,6 +8,7 @@ out of the program. Field numbers are those of the `onnx.proto` schema, IR versi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ _DATA_TYPES = {
     np.dtype(np.float32): _FLOAT,
     np.dtype(np.int64): INT64,
     np.dtype(np.float16): _FLOAT16,
+    np.dtype(np.uint8): 2,
+    np.dtype(np.int8): 3,
+    np.dtype(np.int32): 6,
 }
 _VARINT, _FIXED32, _BYTES = 0, 5, 2
 
@@ -52,8 +56,8 @@ class Graph:
         self._parts.append(_message(1, _node("Identity", [value], [name], {})))
         self._parts.append(_message(12, _value_info(name, shape)))
 
-    def constant(self, array: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int64]) -> str:
-        """Add weights or other constants; returns their name."""
+    def constant(self, array: NDArray[Any]) -> str:
+        """Add weights or other constants, of a type in `_DATA_TYPES`; returns their name."""
         name = self._name("c")
         tensor = b"".join(_varint_field(1, size) for size in array.shape)
         tensor += _varint_field(2, _DATA_TYPES[array.dtype]) + _text(8, name)

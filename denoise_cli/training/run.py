@@ -152,7 +152,7 @@ def _train(
     world.wait()
     dataset, share = config.data.dataset, 0.0 if config.data.mix else config.data.test_share
     if share and has_no_parts(dataset):
-        reporter.note(f"{dataset} has no test part: {share:.0%} of its pictures are kept for `denoise test`.")
+        reporter.note(f"{dataset} has no test part: {share:.0%} of its pictures are kept for testing.")
     for key, (before, now) in changed.items():
         reporter.note(f"Changed: {key} is {now}, and was {before}.")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from denoise_cli.files import write_atomic
 from denoise_cli.models import build_classifier, build_denoiser
 from denoise_cli.models.guided import GuidedUNet
-from denoise_cli.weights.header import KEY, WeightsHeader, has_no_classifier, read_header
+from denoise_cli.weights.header import KEY, STEPS, WeightsHeader, has_no_classifier, read_header
 from denoise_cli.weights.shapes import check_shapes, compare_shapes
 from denoise_cli.weights.tensors import read_tensors
 
@@ -35,12 +36,25 @@ def build(architecture: WeightsHeader) -> nn.Module:
 
 
 def save_weights(
-    path: Path, model: nn.Module | dict[str, Tensor], architecture: WeightsHeader, *, half: bool = False
+    path: Path,
+    model: nn.Module | dict[str, Tensor],
+    architecture: WeightsHeader,
+    *,
+    half: bool = False,
+    steps: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a model's state, whole or not at all; `half` stores floats as float16."""
+    """Write a model's state, whole or not at all.
+
+    Args:
+        half: Store floats as float16.
+        steps: See `read_steps`.
+    """
     state = model.state_dict() if isinstance(model, nn.Module) else model
     tensors = {name: _stored(value, half) for name, value in state.items()}
-    write_atomic(path, to_bytes(tensors, {KEY: json.dumps(asdict(architecture))}))
+    about = {KEY: json.dumps(asdict(architecture))}
+    if steps:
+        about[STEPS] = json.dumps(dict(steps))
+    write_atomic(path, to_bytes(tensors, about))
 
 
 def load_weights(path: Path) -> tuple[WeightsHeader, nn.Module]:

@@ -15,6 +15,8 @@ from denoise_cli.models.info import Kind
 from denoise_cli.models.registry import CLASSIFIERS, DENOISERS, either
 
 KEY = "denoise"
+STEPS = "steps of 8 bits"
+"""The key of `read_steps`."""
 # Far above any use; what a file claims is believed only within them.
 MOST_CLASSES = 65_536
 LARGEST_IMAGE = 4096
@@ -124,6 +126,27 @@ def read_header(path: Path) -> WeightsHeader:
     return architecture
 
 
+def read_steps(path: Path) -> dict[str, float]:
+    """The steps with which a network may compute in 8 bits, see `onnx.layers.Layers`; empty without them.
+
+    Raises:
+        WeightsError: They are not what this program writes; and as `read_header`.
+    """
+    read_header(path)
+    with safe_open(path, "numpy") as file:
+        text = (file.metadata() or {}).get(STEPS, "{}")
+    try:
+        steps = json.loads(text) if len(text) <= _LONGEST_TEXT else None
+    except (ValueError, RecursionError):
+        steps = None
+    if not isinstance(steps, dict) or not all(map(_is_step, steps.values())):
+        raise WeightsError(
+            f"{path} says in a way that this version does not know how to compute in 8 bits.",
+            "Leave --runtime out.",
+        )
+    return steps
+
+
 def has_no_classifier(path: str | Path, header: WeightsHeader) -> WeightsError:
     """The error for a file that a classifier is wanted of."""
     return WeightsError(
@@ -153,6 +176,11 @@ def _parse(text: str) -> WeightsHeader:
     if needs_classes and not architecture.classes:
         raise ValueError("`classes` names none")
     return architecture
+
+
+def _is_step(value: object) -> bool:
+    """Whether it is the step of a network's values; one beyond these limits would leave nothing of them."""
+    return isinstance(value, float) and 1e-9 < value < 1e6
 
 
 def _guide_of(name: str) -> str | None:

@@ -46,7 +46,7 @@ def test_a_folder_without_a_test_part_keeps_a_share(denoise: Command, tmp_path: 
         run = f"runs/{seed}"
         made = denoise(*TRAIN[:-3], "--out", run, "--dataset", "flat", "--seed", seed)
         assert made.returncode == 0, made.stderr
-        assert "flat has no test part: 10% of its pictures are kept for `denoise test`." in made.stderr
+        assert "flat has no test part: 10% of its pictures are kept for testing." in made.stderr
         test = denoise("test", "--weights", run, "--dataset", "flat", "-o", f"{run}/test")
         scores = json.loads((tmp_path / run / "test/scores.json").read_text())
         assert set(scores["images"]) == kept

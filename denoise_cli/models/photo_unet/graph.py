@@ -24,6 +24,12 @@ def photo_unet(layers: Layers, x: str) -> str:
 
 def _residual_blocks(layers: Layers, x: str, name: str) -> str:
     for block in range(layers.count(name)):
-        y = layers.conv(layers.relu(layers.conv(x, f"{name}.{block}.first")), f"{name}.{block}.second")
+        inner = f"{name}.{block}"
+        first, second = f"{inner}.first", f"{inner}.second"
+        if layers.in_8_bits(inner):
+            y = layers.relu(layers.conv_8_bits(x, first, signed=True))
+            y = layers.rounded(layers.conv_8_bits(y, second, signed=False), inner, signed=True)
+        else:
+            y = layers.conv(layers.relu(layers.conv(x, first)), second)
         x = layers.graph.add("Add", y, x)
     return x

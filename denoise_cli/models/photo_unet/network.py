@@ -83,7 +83,7 @@ class PhotoUNet(Denoiser):
         self.first.weight.data[: len(picture)] = picture[: len(self.first.weight)]
 
 
-class _Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Convolution, ReLU, convolution, added to the input."""
 
     def __init__(self, channels: int) -> None:
@@ -97,4 +97,4 @@ class _Block(nn.Module):
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(_Block(channels) for _ in range(count)))
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))

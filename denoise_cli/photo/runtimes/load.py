@@ -25,7 +25,7 @@ from denoise_cli.weights.header import (
 )
 from denoise_cli.weights.store import find_bundled, find_weights, names_weights
 
-RuntimeName = Literal["auto", "onnx", "openvino", "torch"]
+RuntimeName = Literal["auto", "onnx", "int8", "openvino", "torch"]
 
 
 class PhotoDenoiser:
@@ -95,10 +95,10 @@ def load_photo_denoiser(
         weights: A weight file or run folder instead of bundled weights, or a network of another
             program: `FILE.onnx`, published weights, or `package.module:factory`.
         device: auto, cpu, gpu, cuda, cuda:N or mps; of ONNX Runtime also directml, coreml and openvino.
-        runtime: `onnx` (does not import torch; the CPU, and what else its installed build has),
-            `openvino` (CPU, and Intel's graphics as `gpu`), `torch`, or `auto`: OpenVINO where it is
-            installed, else ONNX Runtime, unless the computer has, or the user names, another device
-            than the CPU.
+        runtime: `onnx` (does not import torch; the CPU, and what else its installed build has), `int8`
+            (the same on the CPU, partly in 8 bits, of weights that are prepared for it), `openvino`
+            (CPU, and Intel's graphics as `gpu`), `torch`, or `auto`: OpenVINO where it is installed,
+            else ONNX Runtime, unless the computer has, or the user names, another device than the CPU.
 
     Raises:
         UnknownName: There is no such model.
@@ -122,10 +122,15 @@ def load_photo_denoiser(
         from denoise_cli.photo.runtimes.openvino_runtime import OpenVinoRuntime
 
         return PhotoDenoiser(architecture, OpenVinoRuntime(path, architecture, device), loaded)
-    if runtime == "onnx":
+    if runtime in {"onnx", "int8"}:
         from denoise_cli.photo.runtimes.onnx_runtime import OnnxRuntime
 
-        return PhotoDenoiser(architecture, OnnxRuntime(path, architecture, device), loaded)
+        if runtime == "int8" and device not in {"auto", "cpu"}:
+            raise UsageError(f"The runtime int8 computes on the CPU, not on {device}.", "Leave --device out.")
+        network = OnnxRuntime(
+            path, architecture, "cpu" if runtime == "int8" else device, int8=runtime == "int8"
+        )
+        return PhotoDenoiser(architecture, network, loaded)
     from denoise_cli.photo.runtimes.pytorch import TorchRuntime
 
     return PhotoDenoiser(architecture, TorchRuntime(path, device), loaded)

@@ -8,30 +8,40 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from denoise_cli.errors import ModelWarning, WeightsError
+from denoise_cli.errors import ModelWarning, UsageError, WeightsError
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.onnx.graphs import denoiser_graph, guidance_graph
 from denoise_cli.onnx.runtime import ort
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.base import WINDOW_BYTES, WindowTooLargeError, checked, usable_cores
 from denoise_cli.photo.runtimes.providers import Provider, choose_provider
-from denoise_cli.weights.header import WeightsHeader
+from denoise_cli.weights.header import WeightsHeader, read_steps
 from denoise_cli.weights.shapes import read_fitting
 
 _NO_MEMORY = re.compile("out of memory|failed to allocate", re.IGNORECASE)
 
 
 class OnnxRuntime:
-    """Runs graphs that are built from the weight file when it is loaded."""
+    """Runs graphs that are built from the weight file when it is loaded.
 
-    def __init__(self, path: Path, architecture: WeightsHeader, device: str = "cpu") -> None:
-        """Raises `UsageError` where the installed ONNX Runtime does not compute on the device."""
+    Args:
+        path, architecture: The weight file and its header.
+        device: As `choose_provider` takes it.
+        int8: Compute in whole numbers of 8 bits where the weight file has steps for it.
+
+    Raises:
+        UsageError: The installed ONNX Runtime does not compute on the device, or there are no steps.
+    """
+
+    def __init__(
+        self, path: Path, architecture: WeightsHeader, device: str = "cpu", *, int8: bool = False
+    ) -> None:
         provider = choose_provider(device)
         self._tensors = read_fitting(path, architecture)
         self._architecture = architecture
         a = architecture
         try:
-            graph = denoiser_graph(a.name, self._tensors, a.batch_norm)
+            graph = denoiser_graph(a.name, self._tensors, a.batch_norm, _steps(path) if int8 else None)
         except KeyError as error:
             raise WeightsError(f"{path} does not fit the architecture it names ({a.name}).") from error
         # In a thread, so that the first photo is read meanwhile.
@@ -44,7 +54,7 @@ class OnnxRuntime:
             warnings.warn(
                 f"ONNX Runtime could not use {device}, and computes on the CPU.", ModelWarning, stacklevel=2
             )
-        self.name = f"onnx {provider.device if used == provider.name else 'cpu'}"
+        self.name = f"onnx {provider.device if used == provider.name else 'cpu'}{' int8' if int8 else ''}"
         self.window = WINDOW_BYTES // DENOISERS[a.name].bytes_per_pixel
 
     def guidance(self, thumbnail: Array) -> Array:
@@ -62,10 +72,20 @@ class OnnxRuntime:
         try:
             result: Array = self._denoiser.result().run(None, feed)[0]
         except Exception as error:  # ONNX Runtime's errors have no class that is its own
-            if self.name != "onnx cpu" and _NO_MEMORY.search(str(error)):
+            if not self.name.startswith("onnx cpu") and _NO_MEMORY.search(str(error)):
                 raise WindowTooLargeError from error
             raise
         return checked(result)
+
+
+def _steps(path: Path) -> dict[str, float]:
+    steps = read_steps(path)
+    if not steps:
+        raise UsageError(
+            f"{path.name} is not prepared for 8 bits.",
+            "Leave --runtime out; the bundled default is prepared.",
+        )
+    return steps
 
 
 def _session(model: bytes, provider: Provider) -> ort.InferenceSession:

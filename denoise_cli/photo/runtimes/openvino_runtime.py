@@ -81,7 +81,7 @@ def _delicate(model: Model) -> set[str]:
 
     The sums of branches hold the picture itself, the first convolution reads it and the last makes
     it: 8 bits of mantissa there are 8 bits of the picture. It costs 15 % of the time, and the error
-    is a third (`benchmarks/bfloat16.py`).
+    is a third (`benchmarks/precision.py`).
     """
     layers: list[Node] = model.get_ordered_ops()
     convolutions = [node.get_friendly_name() for node in layers if node.get_type_name() in _CONVOLUTIONS]

@@ -1,17 +1,18 @@
-"""What OpenVINO's bfloat16 differs by from float32, in values of 8 bits.
+"""What OpenVINO's bfloat16 and `--runtime int8` differ by from float32, in values of 8 bits.
 
-    python benchmarks/bfloat16.py [--weights NAME ...] [--sigmas 0 10 25 50 100]
+    python benchmarks/precision.py [--runtime openvino int8] [--weights NAME ...] [--sigmas 0 10 25 50 100]
 
-For every bundled denoiser whose entry allows bfloat16 (or those named): photographs with Gaussian
-noise, cleaned by OpenVINO and by ONNX Runtime, which is the reference. Needs a processor with
-bfloat16; elsewhere both compute in float32.
+For every bundled denoiser that the runtime may compute so (or those named): photographs with Gaussian
+noise, cleaned by it and by ONNX Runtime in float32, which is the reference. OpenVINO needs a processor with
+bfloat16; elsewhere it computes in float32.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import skimage.data
@@ -19,24 +20,29 @@ import skimage.data
 from denoise_cli.models.registry import DENOISERS
 from denoise_cli.photo.pixels.types import Array
 from denoise_cli.photo.runtimes.load import PhotoDenoiser, load_photo_denoiser
-from denoise_cli.weights.header import read_header
+from denoise_cli.weights.header import read_header, read_steps
 from denoise_cli.weights.store import list_bundled
+
+ALLOWED: dict[str, Callable[[Path], bool]] = {
+    "openvino": lambda path: DENOISERS[read_header(path).name].bfloat16,
+    "int8": lambda path: bool(read_steps(path)),
+}
 
 
 def main() -> None:
     """Print a line per network and level of noise."""
     parser = argparse.ArgumentParser(description=__doc__)
-    allowed = [
-        bundled.name for bundled in list_bundled() if DENOISERS[read_header(bundled.path).name].bfloat16
-    ]
-    parser.add_argument("--weights", nargs="*", default=allowed)
+    parser.add_argument("--runtime", nargs="*", choices=list(ALLOWED), default=list(ALLOWED))
+    parser.add_argument("--weights", nargs="*")
     parser.add_argument("--sigmas", nargs="*", type=float, default=[0, 10, 25, 50, 100], help="of 255")
     args = parser.parse_args()
-    for name in args.weights:
-        exact = load_photo_denoiser(name, runtime="onnx")
-        ours = load_photo_denoiser(name, runtime="openvino")
-        for sigma in args.sigmas:
-            print(f"{name:12} sigma {sigma:4g}", compare(ours, exact, list(photos(sigma))), flush=True)
+    for runtime in args.runtime:
+        allowed = [bundled.name for bundled in list_bundled() if ALLOWED[runtime](bundled.path)]
+        for name in args.weights or allowed:
+            exact = load_photo_denoiser(name, runtime="onnx")
+            ours = load_photo_denoiser(name, runtime=runtime)
+            for sigma in args.sigmas:
+                print(f"{name:12} sigma {sigma:4g}", compare(ours, exact, list(photos(sigma))), flush=True)
 
 
 def compare(ours: PhotoDenoiser, exact: PhotoDenoiser, windows: Sequence[Array]) -> str:

@@ -17,6 +17,8 @@ from denoise_cli.photo.pixels.types import Pixels, Rows
 _STRIP = 4 * BLOCK
 # Pixels that are looked at more closely, in bands spread over the photo.
 _SAMPLE = 1_500_000
+# Bands that are looked at together: fewer calls, and still in the processor's cache.
+_TOGETHER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,8 @@ class _Look:
     def noise(self, stretch: Stretch | None) -> Noise:
         """The noise, after a stretch if one is given."""
         level = NoiseLevel(1 if self.grey else self._channels)
-        for band in self._bands:
-            colours = self._seen(band)
+        for start in range(0, len(self._bands), _TOGETHER):
+            colours = self._seen(np.concatenate(self._bands[start : start + _TOGETHER]))
             planes = to_planes(colours[..., :1] if self.grey else colours)
             level.add(planes if stretch is None else stretch(planes))
         found = level.noise()

@@ -7,6 +7,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from denoise_cli.errors import ModelWarning, UsageError, WeightsError
 from denoise_cli.models.registry import DENOISERS
@@ -18,6 +19,8 @@ from denoise_cli.photo.runtimes.providers import Provider, choose_provider
 from denoise_cli.weights.header import WeightsHeader, read_steps
 from denoise_cli.weights.shapes import read_fitting
 
+# Sessions are made in several threads, and the memory of all is reserved once.
+_RESERVING = Lock()
 _NO_MEMORY = re.compile("out of memory|failed to allocate", re.IGNORECASE)
 
 
@@ -89,7 +92,8 @@ def _steps(path: Path) -> dict[str, float]:
 
 
 def _session(model: bytes, provider: Provider) -> ort.InferenceSession:
-    _reserve_memory()
+    with _RESERVING:
+        _reserve_memory()
     options = ort.SessionOptions()
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 3
